@@ -1,0 +1,49 @@
+"""Bytes to frames and back. Knows formats, no vendor.
+
+A framer is fed chunks as they come and appends what it finds to `Framer.frames`. Its work grows
+linearly with the bytes, and what it finds does not depend on how they were cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+from tokenwire.frame import Frame
+
+
+class Framer(Protocol):
+    """What a `Dialect` needs of a wire format. Implement it to bring a format of your own.
+
+    Attributes:
+        format: The format's name, for people.
+        frames: Frames found and not yet taken; take them from the left.
+        retry: The reconnection time in milliseconds last set by the wire, or None.
+        buffered: Bytes held for a frame that is not complete yet.
+        peak_buffered: The most that `buffered` ever was.
+        receive_data: Takes one non-empty chunk of bytes. Raises `FramingError` where the format
+            or a limit is broken; what was found before is in `frames`.
+    """
+
+    format: ClassVar[str]
+
+    @property
+    def frames(self) -> deque[Frame]: ...
+    @property
+    def receive_data(self) -> Callable[[bytes], None]: ...
+    @property
+    def retry(self) -> int | None: ...
+    @property
+    def buffered(self) -> int: ...
+    @property
+    def peak_buffered(self) -> int: ...
+
+    def receive_eof(self) -> None:
+        """The body ended. A frame left open is appended with ``unterminated`` set."""
+        ...
+
+    @staticmethod
+    def encode(frame: Frame) -> bytes:
+        """The mirror: one frame as bytes. Raises `LocalProtocolError` for what would not parse."""
+        ...

@@ -1,0 +1,155 @@
+"""Chunks to lines: the only code that knows CR, LF and CRLF.
+
+A chunk mostly holds whole lines, so everything up to its last line end is split in one go by
+``bytes.splitlines``, which for bytes knows those three ends and no others. What follows waits in
+pieces that are joined once, when the line ends; nothing is searched twice.
+
+A CR ends its line at once. One LF right behind it, even in the next chunk, belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tokenwire.errors import FramingError
+
+LF = 0x0A
+CR = 0x0D
+BOM = b"\xef\xbb\xbf"
+
+# Pieces of a waiting line are packed whenever this many bytes of them have come: a list of small
+# objects takes up to fifty times the bytes that it holds.
+_PACK_EVERY = 4096
+
+
+class LineSplitter:
+    """Calls ``receive_lines`` with the complete lines of each chunk, without their ends.
+
+    Args:
+        receive_lines: Takes a non-empty sequence of lines.
+        limit: Bytes that one event may take.
+        lf_only: Only LF ends a line (JSON Lines); a CR stays in it.
+
+    Attributes:
+        room: Bytes that one line may still have. Whoever keeps lines lowers it, so that the limit
+            holds for the event and not for each of its lines. It is checked against a line that
+            is still growing and against one that came whole, so that it cannot depend on the cuts.
+    """
+
+    __slots__ = (
+        "_head",
+        "_lf_only",
+        "_limit",
+        "_packed",
+        "_peak",
+        "_pieces",
+        "_receive_lines",
+        "_unchecked",
+        "_watch",
+        "room",
+    )
+
+    def __init__(
+        self,
+        receive_lines: Callable[[Sequence[bytes]], None],
+        *,
+        limit: int,
+        lf_only: bool = False,
+    ) -> None:
+        self._receive_lines = receive_lines
+        self.room = self._limit = limit
+        self._lf_only = lf_only
+        self._watch = True  # the next byte may belong to a BOM or to the CR before it
+        self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
+        self._packed = bytearray()
+        self._pieces: list[bytes] = []
+        self._unchecked = min(limit, _PACK_EVERY)  # bytes that may come before the next check
+        self._peak = 0
+
+    def receive_data(self, data: bytes) -> None:
+        """Take a non-empty chunk. Raises `FramingError` as soon as a line cannot fit."""
+        if self._watch:
+            data = self._skip_mark(data)
+        if LF in data or (CR in data and not self._lf_only):
+            data = self._take_lines(data)
+        if data:
+            self._pieces.append(data)
+            self._unchecked -= len(data)
+            if self._unchecked < 0:
+                self._check()
+
+    def _skip_mark(self, data: bytes) -> bytes:
+        """Drop a BOM that opens the stream, and a LF right behind a CR."""
+        if self._head is not None:
+            data = self._head + data
+            if len(data) < len(BOM) and BOM.startswith(data):
+                self._head = data
+                return b""
+            self._head = None
+            data = data.removeprefix(BOM)
+        elif data[0] == LF:
+            data = data[1:]
+        self._watch = False
+        return data
+
+    def _take_lines(self, data: bytes) -> bytes:
+        """Hand on the lines that end in this chunk; give back what is behind them."""
+        rest = b""
+        if data[-1] != LF:
+            end = data.rfind(b"\n") + 1
+            if CR in data and not self._lf_only:
+                end = max(end, data.rfind(b"\r") + 1)
+                self._watch = end == len(data)
+            if end < len(data):
+                data, rest = data[:end], data[end:]
+        if self._pieces or self._packed:
+            self._peak = self.peak_buffered
+            data = self._take_waiting(data)
+        lines = data[:-1].split(b"\n") if self._lf_only else data.splitlines()
+        if len(data) <= self.room:
+            self._receive_lines(lines)
+        else:
+            self._receive_one_by_one(lines)
+        self._unchecked = self.room if self.room < _PACK_EVERY else _PACK_EVERY
+        return rest
+
+    def _take_waiting(self, end: bytes = b"") -> bytes:
+        waiting = b"".join((self._packed, *self._pieces, end))
+        self._packed.clear()
+        self._pieces.clear()
+        return waiting
+
+    def _receive_one_by_one(self, lines: list[bytes]) -> None:
+        for line in lines:  # one of them may break the limit: those before it still count
+            if len(line) > self.room:
+                raise self._too_long()
+            self._receive_lines((line,))
+
+    def _check(self) -> None:
+        self._packed += b"".join(self._pieces)
+        self._pieces.clear()
+        left = self.room - len(self._packed)
+        if left < 0:
+            raise self._too_long()
+        self._unchecked = min(left, _PACK_EVERY)
+
+    def take_rest(self) -> bytes:
+        """At EOF: the last line if it has no end, else nothing."""
+        return (self._head or b"") + self._take_waiting()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of the line that has no end yet."""
+        return len(self._packed) + sum(map(len, self._pieces))
+
+    @property
+    def peak_buffered(self) -> int:
+        """The most that a waiting line, and what `room` was lowered by, ever took together."""
+        return max(self._peak, self.buffered + self._limit - self.room)
+
+    def _too_long(self) -> FramingError:
+        return FramingError(
+            "limit",
+            f"one event is larger than max_event_size = {self._limit} bytes;"
+            " raise Limits.max_event_size if the service really sends such events",
+        )

@@ -1,0 +1,188 @@
+"""WHATWG event streams: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+By the standard in every point, with what it lets fall made visible: comments and blocks without
+data come out as frames without data, lines that are no field are kept in ``Frame.other``, and an
+event left open at EOF comes out marked ``unterminated``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from tokenwire.errors import LocalProtocolError
+from tokenwire.frame import Frame
+from tokenwire.framing.lines import LineSplitter
+from tokenwire.limits import Limits
+
+# A larger reconnection time is as good as never; thirty years in milliseconds.
+MAX_RETRY = 10**12
+_DIGITS = re.compile(rb"[0-9]+")
+_LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+
+
+class SSEFramer:
+    """Frames of an event stream. Feed it with ``receive_data``, then ``receive_eof``.
+
+    Args:
+        limits: ``max_event_size`` bounds the lines of one event together.
+
+    Attributes:
+        retry: The reconnection time that the stream asked for, in milliseconds.
+    """
+
+    format: ClassVar[str] = "SSE"
+    __slots__ = (
+        "_comment",
+        "_data",
+        "_event",
+        "_id",
+        "_last_id",
+        "_limit",
+        "_lines",
+        "_named",
+        "_odd",
+        "_other",
+        "_peak",
+        "_retry",
+        "_size",
+        "frames",
+        "retry",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self.frames: deque[Frame] = deque()
+        self.retry: int | None = None
+        self._limit = limits.max_event_size
+        self._lines = LineSplitter(self._receive_lines, limit=self._limit)
+        self._last_id: str | None = None
+        self._peak = 0
+        self._clear_block()
+
+    def _clear_block(self) -> None:
+        self._data: list[bytes] = []
+        self._size = 0  # bytes of the lines that the open block keeps
+        self._odd = False  # the open block has lines other than data...
+        self._named = False  # ... and not only comments, which came out already
+        self._event = ""
+        self._id = self._last_id
+        self._retry: int | None = None
+        self._comment: bytes | None = None
+        self._other: list[bytes] = []
+
+    def _receive_lines(self, lines: Sequence[bytes]) -> None:
+        frames = self.frames
+        data = self._data
+        for line in lines:
+            if line[:6] == b"data: ":
+                data.append(line[6:])
+                self._size += len(line)
+            elif line:
+                self._receive_field(line)
+            elif len(data) == 1 and not self._odd:  # what nearly every service sends
+                frames.append(Frame(data.pop(), "", self._last_id))
+                self._size = 0
+            elif data or self._odd:  # and not a blank line after a blank line
+                self._end_block()
+                data = self._data
+        size = self._size
+        self._lines.room = self._limit - size
+        if size > self._peak:
+            self._peak = size
+
+    def _receive_field(self, line: bytes) -> None:
+        self._size += len(line)
+        name, colon, value = line.partition(b":")
+        if not name and colon:
+            self._odd = True
+            self._comment = value.removeprefix(b" ")
+            self.frames.append(Frame(comment=self._comment))
+            return
+        field = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(field)
+            return
+        self._odd = self._named = True
+        if name == b"event":
+            self._event = field.decode("utf-8", "replace")
+        elif name == b"id":
+            if b"\0" not in field:
+                self._id = field.decode("utf-8", "replace")
+        elif name == b"retry":
+            if _DIGITS.fullmatch(field):
+                digits = field.lstrip(b"0") or b"0"
+                self._retry = self.retry = int(digits) if len(digits) < 13 else MAX_RETRY
+        else:
+            self._other.append(line)
+
+    def _end_block(self) -> None:
+        self._last_id = self._id
+        if self._data or self._named:
+            self.frames.append(self._block(unterminated=False))
+        self._clear_block()
+
+    def _block(self, *, unterminated: bool) -> Frame:
+        return Frame(
+            b"\n".join(self._data) if self._data else None,
+            self._event,
+            self._last_id,
+            self._retry,
+            self._comment,
+            b"\n".join(self._other),
+            unterminated,
+        )
+
+    @property
+    def receive_data(self) -> Callable[[bytes], None]:
+        """Takes one non-empty chunk; chunks without a line end never reach this class."""
+        return self._lines.receive_data
+
+    def receive_eof(self) -> None:
+        """The body ended: hand out a block left open, marked; its ``id`` never counts."""
+        rest = self._lines.take_rest()
+        if rest and rest.partition(b":")[0] not in (b"", b"event", b"id", b"retry"):
+            self._receive_field(rest)
+        if self._data or self._other:
+            self.frames.append(self._block(unterminated=True))
+        self._clear_block()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held of an event that is not complete."""
+        return self._size + self._lines.buffered
+
+    @property
+    def peak_buffered(self) -> int:
+        """The most that `buffered` ever was."""
+        return max(self._peak, self._lines.peak_buffered)
+
+    @staticmethod
+    def encode(frame: Frame) -> bytes:
+        """One frame as an SSE block.
+
+        Raises:
+            LocalProtocolError: CR, LF or NUL in ``event``, ``id`` or a comment. They would end the
+                line and let the text after them pose as fields; they are refused, never stripped.
+        """
+        lines: list[bytes] = []
+        if frame.comment is not None:
+            lines.append(b": " + _one_line("comment", frame.comment))
+        if frame.event:
+            lines.append(b"event: " + _one_line("event", frame.event.encode()))
+        if frame.id is not None:
+            lines.append(b"id: " + _one_line("id", frame.id.encode()))
+        if frame.retry is not None:
+            lines.append(b"retry: %d" % frame.retry)
+        if frame.data is not None:
+            lines.extend(b"data: " + line for line in _LINE_ENDS.split(frame.data))
+        return b"\n".join(lines) + b"\n\n"
+
+
+def _one_line(field: str, value: bytes) -> bytes:
+    if b"\n" in value or b"\r" in value or b"\0" in value:
+        raise LocalProtocolError(
+            f"an SSE {field} must not hold CR, LF or NUL, and this one does: {value[:80]!r}"
+        )
+    return value
