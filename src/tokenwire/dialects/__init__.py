@@ -1,0 +1,150 @@
+"""Frames to events and back: `Dialect`, and the dialects by name.
+
+A dialect is a value. Everything about one vendor's API stands in one file of this package; third
+parties add theirs through the entry-point group ``tokenwire.dialects``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from tokenwire.cursor import CursorKind
+from tokenwire.errors import UnknownDialectError
+from tokenwire.events import Event
+from tokenwire.frame import Frame
+from tokenwire.framing import Framer
+from tokenwire.limits import Limits
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+ENTRY_POINT_GROUP: Final = "tokenwire.dialects"
+
+
+class StatefulDecoder(Protocol):
+    """Frames to events, with a memory. One is made for each stream."""
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame, in order; none where it says nothing.
+
+        Called only with frames that have data. It must not raise, whatever the data is: a frame
+        that cannot be read is an ``Error(kind="malformed", fatal=False)``.
+        """
+        ...
+
+    def receive_eof(self) -> Sequence[Event]:
+        """The body ended before the terminator.
+
+        Give `Done` last if the answer is complete all the same, and nothing if it is not: the
+        parser then reports the truncation.
+        """
+        ...
+
+
+Decoder: TypeAlias = Callable[[Frame], Sequence[Event]] | StatefulDecoder
+"""Frames to events: a plain function where no memory is needed; EOF then always truncates."""
+
+EventEncoder: TypeAlias = Callable[[Event], Sequence[Frame]]
+"""Events to frames, the mirror. It raises `LocalProtocolError` for what the wire cannot say."""
+
+
+class Resumption(Struct, frozen=True, kw_only=True):
+    """How a broken stream is taken up again, as data.
+
+    Attributes:
+        method: What a reconnect does: ``last_event_id`` sends the SSE header, ``cursor`` puts the
+            cursor into the request.
+        kind: What the cursor counts.
+        field: Where the cursor goes in the request, for people and for `method` ``cursor``.
+        read: Takes the cursor's value out of a frame, or gives None; not needed for SSE ids.
+    """
+
+    method: str
+    kind: CursorKind
+    field: str
+    read: Callable[[Frame], str | int | None] | None = None
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """All that tokenwire knows about one wire dialect.
+
+    Attributes:
+        name: What users call it.
+        framer: Makes the framer of one stream.
+        decoder: Makes the decoder of one stream.
+        encoder: Makes the encoder of one stream; ``None``: this dialect is only read.
+        media_types: Content types under which it comes, lower case, without parameters.
+        terminator: What proves an answer complete, for people; shown when it does not come.
+        resumption: How its API reconnects; ``None``: it cannot.
+        strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
+            error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong
+            content type only raises suspicion, and errors are looked for in stray lines.
+    """
+
+    name: str
+    framer: Callable[[Limits], Framer]
+    decoder: Callable[[], Decoder]
+    encoder: Callable[[], EventEncoder] | None = None
+    media_types: tuple[str, ...] = ("text/event-stream",)
+    terminator: str
+    resumption: Resumption | None = None
+    strict: bool = False
+
+    @property
+    def format(self) -> str:
+        """The name of its wire format."""
+        return self.framer(Limits()).format
+
+
+_BUILT_IN: Final = {
+    "anthropic-messages": "anthropic_messages:ANTHROPIC_MESSAGES",
+    "event-stream": "event_stream:EVENT_STREAM",
+    "jsonl": "jsonl:JSONL",
+    "ollama-chat": "ollama:OLLAMA_CHAT",
+    "ollama-generate": "ollama:OLLAMA_GENERATE",
+    "openai-chat": "openai_chat:OPENAI_CHAT",
+    "positioned": "positioned:POSITIONED",
+    "sse": "sse:SSE",
+}
+
+
+def get_dialect(name: str) -> Dialect:
+    """The dialect of this name: a built-in one, or one that an installed package provides.
+
+    Raises:
+        UnknownDialectError: There is none; the message lists what there is.
+        TypeError: An installed package registers something else under this name.
+    """
+    place = _BUILT_IN.get(name)
+    if place is not None:
+        module, _, attribute = place.partition(":")
+        dialect: Dialect = getattr(import_module(f"{__name__}.{module}"), attribute)
+        return dialect
+    for entry_point in _entry_points():
+        if entry_point.name == name:
+            found = entry_point.load()
+            if not isinstance(found, Dialect):
+                raise TypeError(
+                    f"entry point {entry_point.value!r} of group {ENTRY_POINT_GROUP!r}"
+                    f" must be a tokenwire.Dialect, not {type(found).__name__}"
+                )
+            return found
+    raise UnknownDialectError(
+        f"no dialect is named {name!r}; there are: {', '.join(available_dialects())}"
+    )
+
+
+def available_dialects() -> list[str]:
+    """The names that `get_dialect` knows, sorted; those of installed packages included."""
+    return sorted({*_BUILT_IN, *(entry_point.name for entry_point in _entry_points())})
+
+
+def _entry_points() -> EntryPoints:
+    # Imported late: it takes longer than all else here, and few need it.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=ENTRY_POINT_GROUP)

@@ -1,0 +1,85 @@
+"""Reading wire JSON: typed and fast, then lenient, then an `Error` that says what was there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeGuard, TypeVar
+
+import msgspec
+
+from tokenwire.events import Error, Reason
+from tokenwire.frame import Frame
+
+T = TypeVar("T")
+
+UNREADABLE = (ValueError, RecursionError)
+"""What a typed decoder raises for bytes it cannot read: bad JSON, wrong types, bad UTF-8, depth."""
+
+
+class MalformedError(ValueError):
+    """A payload that cannot be read even leniently."""
+
+
+def read_leniently(data: bytes, schema: type[T]) -> list[T]:
+    """Read what the strict decoder refused: the second and slower look.
+
+    Takes bytes that are not UTF-8 as U+FFFD, NaN and Infinity, lone surrogates, numbers sent as
+    strings, and several JSON values written one behind the other.
+
+    Raises:
+        MalformedError: With the reason and the path of the field.
+    """
+    text = data.decode("utf-8", "replace")
+    try:
+        return [msgspec.convert(value, schema, strict=False) for value in _values(text)]
+    except RecursionError:
+        raise MalformedError("it is nested too deeply") from None
+    except ValueError as error:
+        raise MalformedError(str(error)) from None
+
+
+def _values(text: str) -> list[Any]:
+    decoder = json.JSONDecoder()
+    values: list[Any] = []
+    at = 0
+    while rest := text[at:].lstrip():
+        at = len(text) - len(rest)
+        value, at = decoder.raw_decode(text, at)
+        values.append(value)
+    if not values:
+        raise ValueError("it is empty")
+    return values
+
+
+def malformed(frame: Frame, reason: object) -> Error:
+    """The `Error` for a frame that cannot be read. Not fatal: the next frame may be sound."""
+    data = frame.data or b""
+    shown = repr(data[:80])[2:-1] + ("..." if len(data) > 80 else "")
+    return Error(
+        kind="malformed",
+        message=f"a frame could not be read: {reason}; it begins with: {shown}",
+        fatal=False,
+        frame=frame,
+    )
+
+
+def is_done_sentinel(data: bytes) -> bool:
+    """Is this OpenAI's ``[DONE]``, also in quotes or with something behind it?"""
+    return data.lstrip(b' "').startswith(b"[DONE]")
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Is this a JSON array?"""
+    return isinstance(value, list)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Is this a JSON object?"""
+    return isinstance(value, Mapping)
+
+
+def reason_for(word: str | None, words: Mapping[str, Reason]) -> Reason:
+    """A vendor's finish word in tokenwire's; an unknown one is ``other``, never ``stop``."""
+    other: Reason = "other"
+    return words.get(word or "", other)

@@ -1,0 +1,250 @@
+"""``anthropic-messages``: Anthropic's Messages API, also on Vertex, Azure and gateways.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming, and recordings.
+
+An answer is complete at ``message_stop``, and only there. Errors come as ``event: error`` with
+status 200, often as the first event. The type is read from the JSON, from ``event:`` where the JSON
+has none: gateways drop one or the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+from msgspec.json import encode as to_json
+
+from tokenwire.dialects import Dialect
+from tokenwire.dialects._anthropic_encode import AnthropicEncoder
+from tokenwire.dialects._errors import find_error, read_error
+from tokenwire.dialects._wire import (
+    UNREADABLE,
+    MalformedError,
+    is_mapping,
+    malformed,
+    read_leniently,
+    reason_for,
+)
+from tokenwire.events import (
+    Data,
+    Done,
+    Event,
+    Finished,
+    Heartbeat,
+    Reason,
+    Reasoning,
+    Reset,
+    Started,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+
+class UsageWire(Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class MessageWire(Struct):
+    id: str | None = None
+    model: str | None = None
+    usage: UsageWire | None = None
+
+
+class DeltaWire(Struct):
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    partial_json: str | None = None
+    citation: Any = None
+    stop_reason: str | None = None
+
+
+class EventWire(Struct):
+    type: str | None = None
+    index: int = 0
+    delta: DeltaWire | None = None
+    content_block: Any = None  # many shapes; handed on whole where it is data
+    message: MessageWire | None = None
+    usage: UsageWire | None = None
+    error: Any = None
+
+
+STOP_REASONS: Final[Mapping[str, Reason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "pause_turn": "pause",
+    "compaction": "pause",
+    "refusal": "refusal",
+}
+"""Anything else is ``other``."""
+
+_TOOL_BLOCKS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+_decode_json = JSONDecoder(EventWire).decode
+
+
+class Decoder:
+    """Events of the wire to events."""
+
+    def __init__(self) -> None:
+        self._id: str | None = None
+        self._started = False
+        self._reason: Reason | None = None
+        self._tools: dict[int, str] = {}  # keys of the tool blocks that are open
+        self._calls = 0
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame."""
+        data = frame.data or b""
+        try:
+            wire = _decode_json(data)
+        except UNREADABLE:
+            return self._receive_odd(frame)
+        return self._receive(wire, frame)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Only ``message_stop`` completes an answer."""
+        return ()
+
+    def _receive_odd(self, frame: Frame) -> Sequence[Event]:
+        data = frame.data or b""
+        if frame.event == "error":  # whatever its data is
+            return (read_error(data.decode("utf-8", "replace")).event(frame),)
+        if not data.strip():
+            return (Heartbeat(frame.event, frame=frame),)
+        try:
+            wires = read_leniently(data, EventWire)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
+        return [event for wire in wires for event in self._receive(wire, frame)]
+
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        match wire.type or frame.event:
+            case "content_block_delta" if wire.delta is not None:
+                return self._receive_delta(wire.delta, wire.index, frame)
+            case "ping":
+                return (Heartbeat("ping", frame=frame),)
+            case "content_block_start" if is_mapping(wire.content_block):
+                return self._receive_block(wire.content_block, wire.index, frame)
+            case "content_block_stop":
+                key = self._tools.pop(wire.index, None)
+                return (ToolCall(key, complete=True, frame=frame),) if key else ()
+            case "message_start":
+                return self._receive_start(wire.message or MessageWire(), frame)
+            case "message_delta":
+                return self._receive_message_delta(wire, frame)
+            case "message_stop":
+                return (Done(self._reason or "other", frame=frame),)
+            case _ if wire.error or frame.event == "error":
+                found = find_error({"error": wire.error}) or read_error(None)
+                return (found.event(frame),)
+            case _:
+                return (Unknown(frame=frame),)
+
+    def _receive_start(self, message: MessageWire, frame: Frame) -> Sequence[Event]:
+        events: list[Event] = []
+        if self._started and message.id == self._id:
+            return ()  # some gateways send it twice
+        if self._started:
+            # A gateway that asked again splices a second message in: the first one is void.
+            events.append(Reset(frame=frame))
+            self._tools.clear()
+            self._reason = None
+        self._started, self._id = True, message.id
+        events.append(Started(message.id, message.model, frame=frame))
+        if message.usage is not None:
+            events.append(_usage(message.usage, final=False, frame=frame))
+        return events
+
+    def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
+        kind = block.get("type")
+        if kind == "text":
+            text = _text_or_none(block.get("text"))
+            return (Token(text, part=index, frame=frame),) if text else ()
+        if kind == "thinking":
+            text = _text_or_none(block.get("thinking"))
+            signature = _text_or_none(block.get("signature"))
+            if not (text or signature):
+                return ()
+            return (Reasoning(text or "", part=index, signature=signature, frame=frame),)
+        if kind in _TOOL_BLOCKS:
+            key = self._tools[index] = str(self._calls)
+            self._calls += 1
+            return (
+                ToolCall(
+                    key,
+                    id=_text_or_none(block.get("id")),
+                    name=_text_or_none(block.get("name")),
+                    arguments=to_json(block["input"]).decode() if block.get("input") else "",
+                    provider_executed=kind != "tool_use",
+                    frame=frame,
+                ),
+            )
+        # redacted_thinking, results of server tools, fallback and compaction blocks: whole.
+        return (Data(str(kind), block, part=index, frame=frame),)
+
+    def _receive_delta(self, delta: DeltaWire, index: int, frame: Frame) -> Sequence[Event]:
+        match delta.type:
+            case "text_delta":
+                text = delta.text
+                return (Token(text, 0, index, frame=frame),) if text else ()
+            case "thinking_delta":
+                return (Reasoning(delta.thinking, 0, index, frame=frame),) if delta.thinking else ()
+            case "signature_delta":
+                return (Reasoning("", 0, index, delta.signature, frame=frame),)
+            case "input_json_delta":
+                key = self._tools.get(index)
+                if key is None or not delta.partial_json:
+                    return ()
+                return (ToolCall(key, arguments=delta.partial_json, frame=frame),)
+            case "citations_delta":
+                return (Data("citation", delta.citation, 0, index, frame=frame),)
+            case _:
+                return (Unknown(frame=frame),)
+
+    def _receive_message_delta(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        events: list[Event] = []
+        raw = wire.delta.stop_reason if wire.delta is not None else None
+        if raw:
+            self._reason = reason_for(raw, STOP_REASONS)
+            events.append(Finished(0, self._reason, raw, frame=frame))
+        if wire.usage is not None:
+            events.append(_usage(wire.usage, final=True, frame=frame))
+        return events
+
+
+def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
+    return Usage(
+        wire.input_tokens,
+        wire.output_tokens,
+        cache_read_tokens=wire.cache_read_input_tokens,
+        cache_write_tokens=wire.cache_creation_input_tokens,
+        final=final,
+        frame=frame,
+    )
+
+
+def _text_or_none(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+ANTHROPIC_MESSAGES = Dialect(
+    name="anthropic-messages",
+    framer=SSEFramer,
+    decoder=Decoder,
+    encoder=lambda: AnthropicEncoder(STOP_REASONS),
+    terminator="message_stop",
+)

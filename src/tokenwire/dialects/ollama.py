@@ -1,0 +1,225 @@
+"""``ollama-chat`` and ``ollama-generate``: Ollama's own API, one JSON object a line.
+
+Source: https://github.com/ollama/ollama/blob/main/docs/api.md, and recordings.
+
+An answer is complete at ``"done": true``. An error in mid-stream is a line ``{"error": "text"}``
+with status 200; nothing follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+from msgspec.json import encode as to_json
+
+from tokenwire.dialects import Dialect
+from tokenwire.dialects._encode import cannot_say, json_frame
+from tokenwire.dialects._errors import read_error
+from tokenwire.dialects._wire import (
+    UNREADABLE,
+    MalformedError,
+    malformed,
+    read_leniently,
+    reason_for,
+)
+from tokenwire.errors import LocalProtocolError
+from tokenwire.events import (
+    Done,
+    Error,
+    Event,
+    Finished,
+    Heartbeat,
+    Reason,
+    Reasoning,
+    Started,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.jsonlines import JSONLinesFramer
+
+
+class FunctionWire(Struct):
+    name: str | None = None
+    arguments: Any = None  # an object, whole
+
+
+class ToolCallWire(Struct):
+    id: str | None = None
+    function: FunctionWire | None = None
+
+
+class MessageWire(Struct):
+    content: str | None = None
+    thinking: str | None = None
+    tool_calls: list[ToolCallWire] | None = None
+
+
+class LineWire(Struct):
+    model: str | None = None
+    message: MessageWire | None = None  # /api/chat
+    response: str | None = None  # /api/generate
+    thinking: str | None = None  # /api/generate
+    tool_calls: list[ToolCallWire] | None = None  # /api/generate
+    done: bool | None = None
+    done_reason: str | None = None
+    prompt_eval_count: int | None = None
+    eval_count: int | None = None
+    error: Any = None
+
+
+DONE_REASONS: Final[Mapping[str, Reason]] = {"stop": "stop", "length": "length"}
+"""Anything else is ``other``: ``load`` and ``unload`` answer an empty prompt."""
+
+_decode_json = JSONDecoder(LineWire).decode
+
+
+class Decoder:
+    """Lines to events, of both endpoints: they differ in where the text stands."""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._calls = 0
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one line."""
+        data = frame.data or b""
+        try:
+            return self._receive(_decode_json(data), frame)
+        except UNREADABLE:
+            pass
+        try:
+            lines = read_leniently(data, LineWire)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
+        return [event for line in lines for event in self._receive(line, frame)]
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Only ``"done": true`` completes an answer."""
+        return ()
+
+    def _receive(self, line: LineWire, frame: Frame) -> Sequence[Event]:
+        if line.error:
+            return (read_error(line.error).event(frame),)
+        events: list[Event] = []
+        if not self._started and line.model:
+            self._started = True
+            events.append(Started(None, line.model, frame=frame))
+        message = line.message or MessageWire(line.response, line.thinking, line.tool_calls)
+        if message.thinking:
+            events.append(Reasoning(message.thinking, frame=frame))
+        if message.content:
+            events.append(Token(message.content, frame=frame))
+        events.extend(self._tool_call(call, frame) for call in message.tool_calls or ())
+        if line.done:
+            reason = reason_for(line.done_reason, DONE_REASONS)
+            if line.prompt_eval_count is not None or line.eval_count is not None:
+                counts = (line.prompt_eval_count, line.eval_count)
+                events.append(Usage(*counts, final=True, frame=frame))
+            events.append(Finished(0, reason, line.done_reason, frame=frame))
+            events.append(Done(reason, frame=frame))
+        if not events and line.done is None and line.message is None and line.response is None:
+            events.append(Unknown(frame=frame))
+        return events
+
+    def _tool_call(self, call: ToolCallWire, frame: Frame) -> ToolCall:
+        """Calls come whole; their ``index`` is not needed, and often 0 for all."""
+        key = str(self._calls)
+        self._calls += 1
+        function = call.function or FunctionWire()
+        arguments = function.arguments
+        text = arguments if isinstance(arguments, str) else to_json(arguments or {}).decode()
+        return ToolCall(key, 0, call.id or None, function.name, text, complete=True, frame=frame)
+
+
+class Encoder:
+    """Writes lines of one endpoint; usage and the finish reason wait for the last one.
+
+    Args:
+        dialect: The dialect's name.
+        line: Puts text, thinking or tool calls where the endpoint has them.
+    """
+
+    def __init__(self, dialect: str, line: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self._dialect = dialect
+        self._line = line
+        self._head: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+
+    def __call__(self, event: Event) -> Sequence[Frame]:
+        """The lines of one event.
+
+        Raises:
+            LocalProtocolError: The wire cannot say it, or `Done` comes before `Finished`.
+        """
+        match event:
+            case Started(model=model):
+                self._head = {"model": model, "created_at": "1970-01-01T00:00:00Z"}
+                return self._send({"content": ""})
+            case Token(text=text, index=0):
+                return self._send({"content": text})
+            case Reasoning(text=text, index=0, signature=None):
+                return self._send({"content": "", "thinking": text})
+            case ToolCall(index=0, complete=True, provider_executed=False):
+                return self._send({"content": "", "tool_calls": [_call(event)]})
+            case Usage(input_tokens=input_tokens, output_tokens=output_tokens):
+                counts = {"prompt_eval_count": input_tokens, "eval_count": output_tokens}
+                self._last |= {name: n for name, n in counts.items() if n is not None}
+                return ()
+            case Finished(index=0, reason=reason, raw_reason=raw):
+                word = raw if raw and DONE_REASONS.get(raw, "other") == reason else reason
+                self._last["done_reason"] = word
+                return ()
+            case Done():
+                if "done_reason" not in self._last:
+                    raise LocalProtocolError(f"{self._dialect}: Done comes after a Finished")
+                return json_frame(
+                    {**self._head, **self._line({"content": ""}), "done": True, **self._last}
+                )
+            case Heartbeat(text=""):
+                return (Frame(),)
+            case Error(fatal=True, message=message):
+                return json_frame({"error": message})
+            case _:
+                raise cannot_say(self._dialect, event)
+
+    def _send(self, message: dict[str, Any]) -> Sequence[Frame]:
+        return json_frame({**self._head, **self._line(message), "done": False})
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    try:
+        arguments = JSONDecoder().decode(call.arguments or "{}")
+    except UNREADABLE as error:
+        raise LocalProtocolError(f"the arguments of {call!r} are not JSON: {error}") from None
+    said: dict[str, Any] = {"function": {"name": call.name, "arguments": arguments}}
+    return {"id": call.id, **said} if call.id else said
+
+
+def _chat_line(message: dict[str, Any]) -> dict[str, Any]:
+    return {"message": {"role": "assistant", **message}}
+
+
+def _generate_line(message: dict[str, Any]) -> dict[str, Any]:
+    said = dict(message)
+    return {"response": said.pop("content"), **said}
+
+
+def _dialect(name: str, line: Callable[[dict[str, Any]], dict[str, Any]]) -> Dialect:
+    return Dialect(
+        name=name,
+        framer=JSONLinesFramer,
+        decoder=Decoder,
+        encoder=lambda: Encoder(name, line),
+        media_types=("application/x-ndjson", "application/json"),
+        terminator='"done": true',
+    )
+
+
+OLLAMA_CHAT = _dialect("ollama-chat", _chat_line)
+OLLAMA_GENERATE = _dialect("ollama-generate", _generate_line)

@@ -1,0 +1,109 @@
+"""``positioned``: tokens that know their place, ``data: {"token": "Hi", "position": 0}``.
+
+The answer ends with ``data: {"done": true}`` or ``data: [DONE]``; an error is ``data: {"error":
+...}``. A reconnect asks for what comes behind the last position with a ``resume_from`` field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
+from tokenwire.dialects._errors import read_error
+from tokenwire.dialects._wire import (
+    UNREADABLE,
+    MalformedError,
+    is_done_sentinel,
+    malformed,
+    read_leniently,
+)
+from tokenwire.events import Done, Error, Event, Heartbeat, Token, Unknown
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+
+class Positioned(Struct):
+    """One payload."""
+
+    token: str | None = None
+    position: int | None = None
+    done: bool | None = None
+    error: Any = None
+
+
+_decode_json = JSONDecoder(Positioned).decode
+
+
+def decode(frame: Frame) -> Sequence[Event]:
+    """The events of one frame."""
+    data = frame.data or b""
+    if is_done_sentinel(data):
+        return (Done("stop", frame=frame),)
+    if not data:
+        return (Heartbeat(frame=frame),)
+    try:
+        payloads = [_decode_json(data)]
+    except UNREADABLE:
+        try:
+            payloads = read_leniently(data, Positioned)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
+    return [event for payload in payloads for event in _events(payload, frame)]
+
+
+def _events(payload: Positioned, frame: Frame) -> Sequence[Event]:
+    if payload.error:
+        return (read_error(payload.error).event(frame),)
+    if payload.done:
+        return (Done("stop", frame=frame),)
+    if payload.token is None:
+        return (Unknown(frame=frame),)
+    return (Token(payload.token, frame=frame),) if payload.token else ()
+
+
+def read_position(frame: Frame) -> int | None:
+    """The position of the token in this frame."""
+    try:
+        return _decode_json(frame.data or b"").position
+    except UNREADABLE:
+        return None
+
+
+class Encoder:
+    """Numbers the tokens from 0, as they are sent."""
+
+    def __init__(self) -> None:
+        self._position = 0
+
+    def __call__(self, event: Event) -> Sequence[Frame]:
+        """`Token`, `Heartbeat`, `Error` and `Done`."""
+        match event:
+            case Token(text=text):
+                frames = json_frame({"token": text, "position": self._position})
+                self._position += 1
+                return frames
+            case Heartbeat():
+                return heartbeat(event)
+            case Error(message=message, code=code):
+                return json_frame({"error": {"message": message, "code": code}})
+            case Done():
+                return json_frame({"done": True})
+            case _:
+                raise cannot_say("positioned", event)
+
+
+POSITIONED = Dialect(
+    name="positioned",
+    framer=SSEFramer,
+    decoder=lambda: decode,
+    encoder=Encoder,
+    terminator='data: {"done": true} or data: [DONE]',
+    resumption=Resumption(
+        method="cursor", kind="position", field="resume_from in the body", read=read_position
+    ),
+)

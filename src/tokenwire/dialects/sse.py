@@ -1,0 +1,74 @@
+"""``sse``: the plain way to stream text. An event's data is a token; ``[DONE]`` ends the answer.
+
+Events with a type of their own are `Data` (type as ``kind``, data as text), but for ``error``,
+which is one. Without ``[DONE]`` the answer is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
+from tokenwire.dialects._errors import read_error
+from tokenwire.dialects._wire import is_done_sentinel
+from tokenwire.errors import LocalProtocolError
+from tokenwire.events import Data, Done, Error, Event, Heartbeat, Token
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+
+def decode(frame: Frame) -> Sequence[Event]:
+    """The event of one frame."""
+    if frame.event == "error":
+        return (_error(frame),)
+    if frame.event not in ("", "message"):
+        return () if frame.unterminated else (Data(frame.event, frame.text, frame=frame),)
+    if frame.data and is_done_sentinel(frame.data):
+        return (Done("stop", frame=frame),)
+    if frame.unterminated:
+        return ()
+    text = frame.text
+    return (Token(text, frame=frame),) if text else (Heartbeat(frame=frame),)
+
+
+def _error(frame: Frame) -> Error:
+    document: Any = frame.text
+    try:
+        document = msgspec.json.decode(frame.data or b"")
+    except (ValueError, RecursionError):
+        pass
+    return read_error(document).event(frame)
+
+
+def encode(event: Event) -> Sequence[Frame]:
+    """`Token`, `Data` with a text, `Heartbeat`, `Error` and `Done`."""
+    match event:
+        case Token(text=text):
+            if not text or is_done_sentinel(text.encode()):
+                raise LocalProtocolError(f"sse cannot send {text!r} as a token: it means another")
+            return (Frame(text.encode()),)
+        case Data(kind=kind, value=str(text)) if kind not in ("", "message", "error"):
+            return (Frame(text.encode(), kind),)
+        case Heartbeat():
+            return heartbeat(event)
+        case Error(message=message, code=code, status=status):
+            said = {"message": message, "code": code, "status_code": status}
+            return json_frame({k: v for k, v in said.items() if v is not None}, "error")
+        case Done():
+            return (Frame(b"[DONE]"),)
+        case _:
+            raise cannot_say("sse", event)
+
+
+SSE = Dialect(
+    name="sse",
+    framer=SSEFramer,
+    decoder=lambda: decode,
+    encoder=lambda: encode,
+    terminator="data: [DONE]",
+    resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID header"),
+)

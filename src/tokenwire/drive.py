@@ -1,0 +1,274 @@
+"""The only loops: chunks in, events out, once in sync and once in async colour.
+
+The two are the same code; a test holds them equal by substitution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from tokenwire.dialects import Dialect
+from tokenwire.errors import StreamError
+from tokenwire.events import Error, Event
+from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.parser import StreamParser
+
+Errors: TypeAlias = Literal["raise", "yield"]
+Exceptions: TypeAlias = tuple[type[Exception], ...]
+
+
+class Head(Struct, frozen=True):
+    """What a response said before its body.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, names in any case.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+
+class Failures(Struct, frozen=True):
+    """Which exceptions of a client mean that the connection failed; others pass through.
+
+    Attributes:
+        lost: It broke: ``Error(kind="transport")``.
+        timed_out: It was silent for too long: ``Error(kind="timeout")``; looked at first.
+    """
+
+    lost: Exceptions = (OSError,)
+    timed_out: Exceptions = (TimeoutError,)
+
+
+NETWORK_FAILURES = Failures()
+
+
+def iter_events(
+    chunks: Iterable[bytes],
+    dialect: Dialect | str,
+    *,
+    head: Head | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    errors: Errors = "raise",
+    failures: Failures = NETWORK_FAILURES,
+    close: Callable[[], object] | None = None,
+) -> EventStream:
+    """The events of a body that comes as chunks.
+
+    Args:
+        chunks: The body's bytes, content decoding done, cut anywhere.
+        dialect: A `Dialect`, or the name of one.
+        head: Status and headers, if there are any; they are judged first.
+        limits: Bounds on what the stream may hold in memory.
+        errors: ``"raise"`` turns a fatal `Error` into `StreamError`; ``"yield"`` hands it out.
+        failures: Exceptions of ``chunks`` that are failures of the connection.
+        close: Called when the stream ends or is left, and perhaps again.
+
+    Returns:
+        An iterator of events that is a context manager too. Leaving the loop early closes it.
+
+    Raises:
+        UnknownDialectError: At once, if no dialect has this name.
+        StreamError: While iterating, with ``errors="raise"``.
+    """
+    return EventStream(chunks, _start(dialect, head, limits, errors), errors, failures, close)
+
+
+def aiter_events(
+    chunks: AsyncIterable[bytes],
+    dialect: Dialect | str,
+    *,
+    head: Head | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    errors: Errors = "raise",
+    failures: Failures = NETWORK_FAILURES,
+    close: Callable[[], Awaitable[object]] | None = None,
+) -> AsyncEventStream:
+    """`iter_events` for bodies that come asynchronously; the same arguments and errors.
+
+    Returns:
+        An async iterator of events that is an async context manager too. Use ``async with`` where
+        the loop may be left early: only then is the response closed before the next line runs.
+    """
+    return AsyncEventStream(chunks, _start(dialect, head, limits, errors), errors, failures, close)
+
+
+def _start(
+    dialect: Dialect | str, head: Head | None, limits: Limits, errors: Errors
+) -> StreamParser:
+    if errors not in ("raise", "yield"):
+        raise ValueError(f'errors must be "raise" or "yield", not {errors!r}')
+    parser = StreamParser(dialect, limits=limits)
+    if head is not None:
+        parser.receive_response(head.status, head.headers)
+    return parser
+
+
+def _told(event: Event, errors: Errors) -> Event:
+    if errors == "raise" and isinstance(event, Error) and event.fatal:
+        raise StreamError(event)
+    return event
+
+
+# Functions, not methods: a generator that holds its owner would outlive a loop that was left.
+def _run(
+    parser: StreamParser,
+    chunks: Iterator[bytes],
+    errors: Errors,
+    failures: Failures,
+    close: Callable[[], object] | None,
+) -> Generator[Event, None, None]:
+    cause: Exception | None = None
+    try:
+        for event in parser.events():
+            yield _told(event, errors)
+        while not parser.closed:
+            try:
+                parser.receive_data(next(chunks))
+            except StopIteration:
+                parser.receive_eof()
+            except failures.timed_out as error:
+                cause = error
+                parser.connection_lost(repr(error), kind="timeout")
+            except failures.lost as error:
+                cause = error
+                parser.connection_lost(repr(error))
+            for event in parser.events():
+                yield _told(event, errors)
+    except StreamError as error:
+        raise error from cause
+    finally:
+        if close is not None:
+            close()
+
+
+class EventStream:
+    """An iterator of events; made by `iter_events`.
+
+    Attributes:
+        parser: The parser behind it, for ``parser.state`` and ``parser.cursor``.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        parser: StreamParser,
+        errors: Errors,
+        failures: Failures,
+        close: Callable[[], object] | None,
+    ) -> None:
+        self.parser = parser
+        self._events = _run(parser, iter(chunks), errors, failures, close)
+        self._close = close
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._events
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Leave the stream and close the response. May be called again."""
+        self._events.close()
+        if self._close is not None:  # a generator that never ran has no finally to run
+            self._close()
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+async def _arun(
+    parser: StreamParser,
+    chunks: AsyncIterator[bytes],
+    errors: Errors,
+    failures: Failures,
+    close: Callable[[], Awaitable[object]] | None,
+) -> AsyncGenerator[Event, None]:
+    cause: Exception | None = None
+    try:
+        for event in parser.events():
+            yield _told(event, errors)
+        while not parser.closed:
+            try:
+                parser.receive_data(await anext(chunks))
+            except StopAsyncIteration:
+                parser.receive_eof()
+            except failures.timed_out as error:
+                cause = error
+                parser.connection_lost(repr(error), kind="timeout")
+            except failures.lost as error:
+                cause = error
+                parser.connection_lost(repr(error))
+            for event in parser.events():
+                yield _told(event, errors)
+    except StreamError as error:
+        raise error from cause
+    finally:
+        if close is not None:
+            await close()
+
+
+class AsyncEventStream:
+    """An async iterator of events; made by `aiter_events`.
+
+    Attributes:
+        parser: The parser behind it, for ``parser.state`` and ``parser.cursor``.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterable[bytes],
+        parser: StreamParser,
+        errors: Errors,
+        failures: Failures,
+        close: Callable[[], Awaitable[object]] | None,
+    ) -> None:
+        self.parser = parser
+        self._events = _arun(parser, aiter(chunks), errors, failures, close)
+        self._close = close
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    async def __anext__(self) -> Event:
+        return await anext(self._events)
+
+    async def aclose(self) -> None:
+        """Leave the stream and close the response. May be called again."""
+        await self._events.aclose()
+        if self._close is not None:  # a generator that never ran has no finally to run
+            await self._close()
+
+    async def __aenter__(self) -> AsyncEventStream:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

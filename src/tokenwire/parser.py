@@ -1,0 +1,340 @@
+"""`StreamParser`: bytes in, typed events out, behind h11's face.
+
+It holds a framer, a dialect's decoder and the state table together and does nothing else. Framing
+is eager and bounded by the chunk; a frame is decoded when its events are asked for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Final
+
+from tokenwire.cursor import Cursor
+from tokenwire.dialects import Dialect, get_dialect
+from tokenwire.dialects._errors import VendorError
+from tokenwire.dialects._wire import is_done_sentinel
+from tokenwire.errors import FramingError, LocalProtocolError, Recovery
+from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
+from tokenwire.frame import Frame
+from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.response import ResponseBody, find_stray_error, is_json, judge_response
+from tokenwire.state import STEPS, TRANSITIONS, Input, State, next_state
+
+
+class Signal(Enum):
+    """What `StreamParser.next_event` gives when there is no event to give."""
+
+    NEED_DATA = "need data"
+    """Feed more: `receive_data`, or `receive_eof` when the body ended."""
+    CLOSED = "closed"
+    """The last event was handed out; nothing follows, whatever is fed."""
+
+
+NEED_DATA: Final = Signal.NEED_DATA
+CLOSED: Final = Signal.CLOSED
+_OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
+
+
+class StreamParser:
+    """Reads one response body. It does no I/O: feed it bytes, take events.
+
+    Args:
+        dialect: A `Dialect`, or the name of one.
+        limits: Bounds on what the stream may make it hold.
+
+    Raises:
+        UnknownDialectError: No dialect has this name.
+
+    The parser never raises for what the peer did: that is an `Error` event. After the last event,
+    `Done` or a fatal `Error`, `next_event` gives ``Signal.CLOSED`` and more bytes are ignored.
+    """
+
+    __slots__ = (
+        "_body",
+        "_broken",
+        "_cursor",
+        "_decode",
+        "_decode_eof",
+        "_ended",
+        "_events",
+        "_failure",
+        "_framer",
+        "_frames",
+        "_last",
+        "_limits",
+        "_read_cursor",
+        "_receive",
+        "_received",
+        "_state",
+        "_steps",
+        "_stray",
+        "_streams",
+        "_undrained",
+        "dialect",
+    )
+
+    def __init__(self, dialect: Dialect | str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        self._limits = limits
+        self._framer = self.dialect.framer(limits)
+        self._frames = self._framer.frames
+        self._receive = self._framer.receive_data
+        decoder = self.dialect.decoder()
+        if callable(decoder):
+            self._decode, self._decode_eof = decoder, None
+        else:
+            self._decode, self._decode_eof = decoder.receive_frame, decoder.receive_eof
+        self._events: deque[Event] = deque()  # of the frame decoded last
+        self._last: Frame | None = None  # that frame, until its last event is handed out
+        resumption = self.dialect.resumption
+        self._read_cursor = resumption.read if resumption is not None else None
+        self._cursor: str | int | None = None
+        self._enter(State.IDLE)
+        self._body: ResponseBody | None = None
+        self._failure: Error | None = None  # comes after the frames that were before it
+        self._stray = b""  # the first lines that were no field, to show what came instead
+        self._received = False
+        self._streams = True  # all bytes go to the framer: no odd response, end or failure
+        self._undrained = 0
+        self._ended = False
+        self._broken: tuple[ErrorKind, str] | None = None
+
+    @property
+    def state(self) -> State:
+        """Where the stream stands; see `tokenwire.state`."""
+        return self._state
+
+    @property
+    def closed(self) -> bool:
+        """The last event is out: `next_event` gives ``Signal.CLOSED``."""
+        return self._state in _OVER
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place behind the last event handed out, to resume from."""
+        resumption = self.dialect.resumption
+        return Cursor(resumption.kind if resumption else "id", self._cursor)
+
+    @property
+    def retry(self) -> int | None:
+        """The reconnection time that the stream asked for, in milliseconds."""
+        return self._framer.retry
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held: of the unit that is not complete, and of frames not yet handed out."""
+        queued = sum(len(frame.data or b"") + len(frame.other) for frame in self._frames)
+        return self._framer.buffered + queued
+
+    @property
+    def peak_buffered(self) -> int:
+        """The most bytes that a unit took while it was not complete."""
+        return self._framer.peak_buffered
+
+    def receive_response(self, status: int, headers: Mapping[str, str]) -> None:
+        """Optional, before any data: judge the response's head.
+
+        A status other than success, a body of another content type or an empty 204 becomes one
+        `Error`, with the vendor's own words where the body has some and ``Retry-After`` read.
+
+        Args:
+            status: The HTTP status.
+            headers: The response's headers, names in any case.
+
+        Raises:
+            LocalProtocolError: Data came before, or it was called twice.
+        """
+        if self._received or self._body is not None:
+            raise LocalProtocolError("receive_response comes once, before the first data")
+        self._body = judge_response(status, headers, self.dialect, self._limits)
+        self._streams = self._body is None
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take one chunk of the body, decoded (no gzip, no chunked coding) and cut anywhere.
+
+        Next: take events with `next_event` until it gives ``Signal.NEED_DATA``. An empty chunk
+        is nothing; in particular it is not EOF.
+
+        Raises:
+            LocalProtocolError: EOF was received before, or more than ``max_undrained`` bytes
+                came since the events were last taken.
+        """
+        if not isinstance(data, bytes):
+            data = memoryview(data).tobytes()  # a str or an int is no bytes
+        if not self._streams:
+            data = self._admit(data)
+        if not data:
+            return
+        if self._undrained >= self._limits.max_undrained:
+            raise LocalProtocolError(
+                f"{self._undrained} bytes came since events were last taken, the limit is"
+                f" max_undrained = {self._limits.max_undrained}: call next_event() until it"
+                " gives Signal.NEED_DATA before feeding more"
+            )
+        self._received = True
+        self._undrained += len(data)
+        try:
+            self._receive(data)
+        except FramingError as error:
+            kind: ErrorKind = "limit" if error.kind == "limit" else "malformed"
+            self._fail(Error(kind, str(error)))
+
+    def _admit(self, data: bytes) -> bytes:
+        """The bytes that are for the framer, while not all of them are."""
+        if self._ended:
+            raise LocalProtocolError("receive_data after receive_eof; make a new StreamParser")
+        if self._body is None or not data:
+            return b""  # nothing follows the last event
+        self._received = True
+        found = self._body.receive_data(data)
+        if found is None:
+            return b""
+        self._body, self._streams = None, True
+        return found
+
+    def _fail(self, error: Error) -> None:
+        """The stream ends in this error, behind what was framed before it."""
+        self._failure = error
+        self._streams = False
+
+    def receive_eof(self) -> None:
+        """The body ended, cleanly as far as the transport can tell. May be called again.
+
+        Next: take the last events. Whether the answer is complete, its dialect decides.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        if self._streams:
+            self._framer.receive_eof()
+            if self._frames and self._frames[-1].unterminated:
+                self._judge_unterminated(self._frames[-1])
+        elif self.closed:
+            self._enter(TRANSITIONS[self._state][Input.EOF])
+        self._streams = False
+
+    def connection_lost(self, reason: str, *, kind: ErrorKind = "transport") -> None:
+        """The body broke off: the transport failed before it ended.
+
+        Next: take the last events. An answer that was complete by then still ends in `Done`.
+
+        Args:
+            reason: What the transport said, for the message.
+            kind: ``"transport"``, or ``"timeout"`` where it was silent for too long.
+        """
+        self._broken = self._broken or (kind, reason)
+        self.receive_eof()
+
+    def next_event(self) -> Event | Signal:
+        """The next event, or a `Signal` that there is none.
+
+        Returns:
+            An `Event`; ``Signal.NEED_DATA``; or ``Signal.CLOSED`` once the last event is out.
+        """
+        if self._events:
+            event = self._events.popleft()
+            if not self._events and self._last is not None:
+                self._pass(self._last)
+        else:
+            while self._frames:
+                frame = self._frames.popleft()
+                found = self._decode(frame) if frame.data is not None else self._odd(frame)
+                if len(found) > 1:
+                    self._events.extend(found)
+                    self._last = frame
+                    event = self._events.popleft()
+                    break
+                if frame.id is not None or self._read_cursor is not None:
+                    self._pass(frame)
+                if found:
+                    event = found[0]
+                    break
+            else:
+                self._undrained = 0
+                if not self.closed:
+                    self._receive_end()
+                if not self._events:
+                    return CLOSED if self.closed else NEED_DATA
+                event = self._events.popleft()
+        if self._steps.get(type(event)) is not self._state:
+            self._move(event)
+        return event
+
+    def events(self) -> Iterator[Event]:
+        """The events that are ready: `next_event` until it gives a `Signal`."""
+        while not isinstance(event := self.next_event(), Signal):
+            yield event
+
+    def _pass(self, frame: Frame) -> None:
+        """The last event of this frame is out: the cursor may move behind it."""
+        self._last = None
+        value: str | int | None = frame.id
+        if self._read_cursor is not None:
+            value = self._read_cursor(frame) if frame.data is not None else None
+        if value is not None:
+            self._cursor = value
+
+    def _move(self, event: Event) -> None:
+        self._enter(next_state(self._state, event) or self._state)
+        if self.closed:
+            self._streams = False
+            self._frames.clear()
+            self._events.clear()
+            if self._ended:
+                self._enter(TRANSITIONS[self._state][Input.EOF])
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._steps = STEPS[state]
+
+    def _odd(self, frame: Frame) -> tuple[Event, ...]:
+        """A frame without data: liveness, or lines in which an error may hide."""
+        if not frame.other:
+            text = frame.comment.decode("utf-8", "replace") if frame.comment else frame.event
+            return (Heartbeat(text, frame=frame),)
+        error = self._find_stray_error(frame)
+        if error is not None:
+            return (error.event(frame),)
+        self._stray = self._stray or frame.other[:80]
+        return (Unknown(frame=frame),)
+
+    def _find_stray_error(self, frame: Frame) -> VendorError | None:
+        return None if self.dialect.strict else find_stray_error(frame.other)
+
+    def _judge_unterminated(self, frame: Frame) -> None:
+        """An open unit at EOF counts if it is complete: whole JSON, the sentinel, or an error."""
+        if frame.data is None:
+            counts = self._find_stray_error(frame) is not None
+            self._stray = self._stray or frame.other[:80]
+        else:
+            counts = is_done_sentinel(frame.data) or is_json(frame.data)
+        if not counts:
+            self._frames.pop()
+
+    def _receive_end(self) -> None:
+        """All frames are out: queue what comes last, if the stream has come to its end."""
+        if self._failure is None:
+            if self._body is not None:
+                if self._ended or self._body.complete:
+                    self._fail(self._body.error())
+            elif self._ended:
+                if self._decode_eof is not None:
+                    self._events.extend(self._decode_eof())
+                if not any(isinstance(event, Done | Error) for event in self._events):
+                    self._fail(self._cut_off())
+        if self._failure is not None:
+            self._events.append(self._failure)
+
+    def _cut_off(self) -> Error:
+        kind: ErrorKind = "truncated"
+        what = "the body ended"
+        if self._broken is not None:
+            kind, what = self._broken[0], f"the connection failed with {self._broken[1]}"
+        if self._state is State.IDLE:
+            seen = f"; it began with {self._stray!r}" if self._stray else ""
+            message = f"{what} before any event of {self.dialect.name} came{seen}"
+            return Error(kind, message, recovery=Recovery.RETRY)
+        message = f"the answer was cut off: {what} before {self.dialect.terminator}"
+        return Error(kind, message, recovery=Recovery.RESUME)

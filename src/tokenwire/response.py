@@ -1,0 +1,214 @@
+"""A response that is no stream: its status, headers and body, read into one `Error`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+
+from tokenwire.dialects import Dialect
+from tokenwire.dialects._errors import VendorError, find_error, recovery_of
+from tokenwire.errors import FramingError, Recovery
+from tokenwire.events import Error
+from tokenwire.framing.sse import SSEFramer
+from tokenwire.limits import Limits
+
+_TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,200}?)\s*</title", re.IGNORECASE)
+_WITHOUT_BODY: Final = frozenset({204, 205, 304})
+
+
+def judge_response(
+    status: int, headers: Mapping[str, str], dialect: Dialect, limits: Limits
+) -> ResponseBody | None:
+    """Is this response the stream that the dialect expects?
+
+    Returns:
+        ``None`` if it is. Otherwise what collects the body and makes the `Error`; where only the
+        content type is odd, it may still find a stream.
+    """
+    named = {name.lower(): value for name, value in headers.items()}
+    media_type = named.get("content-type", "").partition(";")[0].strip().lower()
+    fits = media_type in dialect.media_types
+    good = status == 200 if dialect.strict else 200 <= status < 300
+    if good and status not in _WITHOUT_BODY:
+        if fits:
+            return None
+        if not dialect.strict:
+            return ResponseBody(status, named, media_type, dialect, limits, doubtful=True)
+    return ResponseBody(status, named, media_type, dialect, limits, doubtful=False)
+
+
+class ResponseBody:
+    """Collects a body that is no stream, bounded by ``max_error_body``.
+
+    Attributes:
+        complete: The error can be made now, before EOF: nothing more would be kept, or the status
+            alone says it all.
+    """
+
+    __slots__ = (
+        "_body",
+        "_dialect",
+        "_doubtful",
+        "_headers",
+        "_limits",
+        "_media_type",
+        "_status",
+        "complete",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        media_type: str,
+        dialect: Dialect,
+        limits: Limits,
+        *,
+        doubtful: bool,
+    ) -> None:
+        self._status = status
+        self._headers = headers
+        self._media_type = media_type
+        self._dialect = dialect
+        self._limits = limits
+        self._doubtful = doubtful
+        self._body = bytearray()
+        # An EventSource fails on the head alone: a body of the wrong type may never end.
+        self.complete = status in _WITHOUT_BODY or (dialect.strict and status < 300)
+
+    def receive_data(self, data: bytes) -> bytes | None:
+        """Take a chunk. Gives all bytes back if they turn out to be the stream after all."""
+        if self._doubtful:
+            seen = bytes(self._body) + data
+            start = seen.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+            if start and start not in self._document_starts():
+                return seen
+            self._doubtful = not start
+        room = self._limits.max_error_body - len(self._body)
+        self._body += data[:room]
+        self.complete = len(data) >= room
+        return None
+
+    def _document_starts(self) -> tuple[bytes, ...]:
+        return (b"<", b"{", b"[") if self._dialect.format == "SSE" else (b"<",)
+
+    def error(self) -> Error:
+        """The one `Error` that this response is."""
+        status = self._status
+        found = self._vendor_error()
+        if 200 <= status < 300:
+            return self._not_a_stream(found)
+        retry_after = _retry_after(self._headers)
+        said = found or VendorError(f"{self._answered()}{self._excerpt()}")
+        error = said.event(kind="http", status=status, retry_after=retry_after)
+        return msgspec.structs.replace(error, recovery=self._recovery(error))
+
+    def _recovery(self, error: Error) -> Recovery:
+        # The OpenAI and Anthropic SDKs let this header overrule the status.
+        match self._headers.get("x-should-retry"):
+            case "true":
+                return Recovery.RETRY
+            case "false":
+                return Recovery.FATAL
+            case _:
+                return error.recovery
+
+    def _not_a_stream(self, found: VendorError | None) -> Error:
+        if found is not None:
+            return found.event()
+        expected = " or ".join(self._dialect.media_types)
+        got = self._media_type or "no content type"
+        return Error(
+            kind="http",
+            message=f"{self._answered()} with {got} where {self._dialect.name} expects {expected}"
+            f"{self._excerpt()}",
+            status=self._status,
+            recovery=recovery_of(None, self._status),
+        )
+
+    def _answered(self) -> str:
+        if self._status in _WITHOUT_BODY:
+            return f"the server answered {self._status} and no body: there is no stream"
+        if 300 <= self._status < 400:
+            place = self._headers.get("location", "nowhere")
+            return f"the server redirects to {place!r} and the client did not follow"
+        return f"the server answered {self._status}"
+
+    def _excerpt(self) -> str:
+        body = bytes(self._body)
+        title = _TITLE.search(body)
+        if title:
+            return f"; a page titled {title[1].decode('utf-8', 'replace')!r}"
+        return f"; its body begins with {body[:200].decode('utf-8', 'replace')!r}" if body else ""
+
+    def _vendor_error(self) -> VendorError | None:
+        try:
+            return find_error(msgspec.json.decode(self._body))
+        except (ValueError, RecursionError):
+            return self._error_in_sse()
+
+    def _error_in_sse(self) -> VendorError | None:
+        # TGI answers 4xx with an event stream that holds the error.
+        framer = SSEFramer(self._limits)
+        try:
+            if self._body:
+                framer.receive_data(bytes(self._body))
+            framer.receive_eof()
+        except FramingError:
+            pass
+        for frame in framer.frames:
+            document = _json_or_none(frame.data)
+            if error := find_error(document):
+                return error
+        return None
+
+
+def _json_or_none(data: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(data or b"")
+    except (ValueError, RecursionError):
+        return None
+
+
+def find_stray_error(lines: bytes) -> VendorError | None:
+    """The error in lines that are no field of an event stream, or None.
+
+    Gemini writes bare JSON objects there, old llama.cpp an ``error: {...}`` field.
+    """
+    name, _, value = lines.partition(b":")
+    if name == b"error":
+        document = _json_or_none(value)
+        return find_error({"error": document}) if document else None
+    return find_error(_json_or_none(lines))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait: ``retry-after-ms`` (OpenAI), or `Retry-After`, RFC 9110 section 10.2.3.
+
+    The date form is counted from the response's own ``Date``: no clock is read here.
+    """
+    milliseconds = headers.get("retry-after-ms", "")
+    if milliseconds.isascii() and milliseconds.isdigit():
+        return int(milliseconds[:15]) / 1000
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit():
+        return float(value[:15])
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):  # no date, or only one with a zone
+        return None
+
+
+def is_json(data: bytes) -> bool:
+    """Is this one complete JSON value?"""
+    try:
+        msgspec.json.decode(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
