@@ -7,7 +7,14 @@ Start with `StreamParser`, or with an adapter: ``tokenwire.adapters.httpx``, ``.
 from tokenwire.completion import Choice, CompletedCall, Completion
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Resumption, available_dialects, get_dialect
-from tokenwire.drive import aiter_events, iter_events
+from tokenwire.drive import (
+    AsyncEventStream,
+    EventStream,
+    Failures,
+    Head,
+    aiter_events,
+    iter_events,
+)
 from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import (
     FramingError,
@@ -84,5 +91,9 @@ __all__ = [  # grouped by room
     # loops
     "iter_events",
     "aiter_events",
+    "EventStream",
+    "AsyncEventStream",
+    "Head",
+    "Failures",
     "__version__",
 ]

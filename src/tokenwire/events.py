@@ -49,6 +49,9 @@ class Event(Struct, frozen=True, gc=False, eq=False, kw_only=True):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _said_by(self))
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a Struct does not derive it
+
     def __hash__(self) -> int:
         return hash((type(self), *(getattr(self, name) for name in _said_by(self))))
 

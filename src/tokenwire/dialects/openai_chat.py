@@ -88,6 +88,8 @@ class UsageWire(Struct):
     total_tokens: int | None = None
     reasoning_tokens: int | None = None  # SGLang
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    cache_read_input_tokens: int | None = None  # Anthropic's models behind a gateway
+    cache_creation_input_tokens: int | None = None
     prompt_tokens_details: DetailsWire | None = None
     completion_tokens_details: DetailsWire | None = None
 
@@ -364,9 +366,11 @@ class Decoder:
             wire.prompt_tokens,
             wire.completion_tokens,
             wire.total_tokens,
-            _either(written.reasoning_tokens, wire.reasoning_tokens),
-            _either(read.cached_tokens, wire.prompt_cache_hit_tokens),
-            read.cache_write_tokens,
+            _first(written.reasoning_tokens, wire.reasoning_tokens),
+            _first(
+                read.cached_tokens, wire.prompt_cache_hit_tokens, wire.cache_read_input_tokens
+            ),
+            _first(read.cache_write_tokens, wire.cache_creation_input_tokens),
             self._all_finished(),
             frame=frame,
         )
@@ -422,8 +426,8 @@ def _says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> b
     )
 
 
-def _either(first: int | None, second: int | None) -> int | None:
-    return second if first is None else first
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

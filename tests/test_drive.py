@@ -1,0 +1,281 @@
+"""The two loops: the same code in two colours."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tokenwire import (
+    Done,
+    Error,
+    Event,
+    StreamError,
+    Token,
+    UnknownDialectError,
+    aiter_events,
+    drive,
+    iter_events,
+)
+from tokenwire.drive import Failures, Head
+
+WHOLE = [b"data: Pa", b"r\n\n", b"data: is\n\ndata: [DONE]\n\n"]
+CUT = [b"data: Par\n\n"]
+
+
+class Chunks:
+    """Chunks of both colours that may break, and count how often they were closed."""
+
+    def __init__(self, chunks: list[bytes], breaks: BaseException | None = None) -> None:
+        self.chunks = chunks
+        self.breaks = breaks
+        self.closed = 0
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self.chunks:
+            self.taken += 1
+            yield chunk
+        if self.breaks is not None:
+            raise self.breaks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            await asyncio.sleep(0)
+            yield chunk
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def run_sync(chunks: Chunks, **options: object) -> list[Event]:
+    return list(iter_events(chunks, "sse", close=chunks.close, **options))  # type: ignore[arg-type]
+
+
+def run_async(chunks: Chunks, **options: object) -> list[Event]:
+    async def collect() -> list[Event]:
+        stream = aiter_events(chunks, "sse", close=chunks.aclose, **options)  # type: ignore[arg-type]
+        return [event async for event in stream]
+
+    return asyncio.run(collect())
+
+
+both = pytest.mark.parametrize("run", [run_sync, run_async])
+
+
+def test_the_two_are_the_same_code() -> None:
+    """Substituting the words of one colour by those of the other gives the other, to the letter."""
+    source = inspect.getsource(drive)
+
+    def between(start: str, end: str) -> str:
+        return source[source.index(start) : source.index(end)]
+
+    sync = between("def _run(", "class EventStream:") + between(
+        "class EventStream:", "async def _arun("
+    )
+    other = source[source.index("async def _arun(") :]
+    words = [
+        (r"\basync def _arun\b", "def _run"),
+        (r"\basync def __anext__\b", "def __next__"),
+        (r"\basync def\b", "def"),
+        (r"\bawait ", ""),
+        (r"\b_arun\b", "_run"),
+        (r"\banext\b", "next"),
+        (r"\baiter\b", "iter"),
+        (r"\baclose\b", "close"),
+        (r"__aiter__", "__iter__"),
+        (r"__aenter__", "__enter__"),
+        (r"__aexit__", "__exit__"),
+        (r"\baiter_events\b", "iter_events"),
+        (r"An async iterator", "An iterator"),
+        (r"StopAsyncIteration", "StopIteration"),
+        (r"AsyncGenerator\[Event, None\]", "Generator[Event, None, None]"),
+        (r"AsyncIterator", "Iterator"),
+        (r"AsyncIterable", "Iterable"),
+        (r"AsyncEventStream", "EventStream"),
+        (r"Awaitable\[object\]", "object"),
+    ]
+    for pattern, word in words:
+        other = re.sub(pattern, word, other)
+    assert other.split() == sync.split()
+
+
+@both
+def test_a_whole_answer(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks(WHOLE)
+    assert run(chunks) == [Token("Par"), Token("is"), Done("stop")]
+    assert chunks.closed == 1
+
+
+@both
+def test_nothing_is_read_behind_the_end(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks([*WHOLE, b"data: late\n\n"])
+    run(chunks)
+    assert chunks.taken == 3
+
+
+@both
+def test_a_cut_answer_raises(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks(CUT)
+    with pytest.raises(StreamError, match="the answer was cut off") as caught:
+        run(chunks)
+    assert caught.value.event.kind == "truncated"
+    assert caught.value.__cause__ is None
+    assert chunks.closed == 1
+
+
+@both
+def test_a_cut_answer_in_band(run) -> None:  # type: ignore[no-untyped-def]
+    token, error = run(Chunks(CUT), errors="yield")
+    assert token == Token("Par")
+    assert isinstance(error, Error)
+
+
+@both
+@pytest.mark.parametrize(
+    ("breaks", "kind"),
+    [
+        (ConnectionResetError("gone"), "transport"),
+        (TimeoutError("silent"), "timeout"),
+    ],
+)
+def test_a_broken_connection(run, breaks: Exception, kind: str) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks(CUT, breaks)
+    with pytest.raises(StreamError) as caught:
+        run(chunks)
+    assert caught.value.event.kind == kind
+    assert caught.value.__cause__ is breaks
+    assert repr(breaks) in str(caught.value)
+    assert chunks.closed == 1
+
+
+@both
+def test_failures_of_a_client(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks([], KeyError("lost"))
+    (error,) = run(chunks, errors="yield", failures=Failures(lost=(KeyError,)))
+    assert error.kind == "transport"
+
+
+@both
+def test_other_exceptions_pass_through(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks(CUT, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        run(chunks)
+    assert chunks.closed == 1
+
+
+@both
+def test_the_head_is_judged_first(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks([b'{"error":"slow down"}'])
+    with pytest.raises(StreamError, match="HTTP 429"):
+        run(chunks, head=Head(429, {"Retry-After": "1"}))
+    chunks = Chunks(WHOLE)
+    with pytest.raises(StreamError, match="204"):
+        run(chunks, head=Head(204, {}))
+    assert chunks.taken == 0
+
+
+@both
+def test_bad_arguments_are_told_at_once(run) -> None:  # type: ignore[no-untyped-def]
+    chunks = Chunks(WHOLE)
+    with pytest.raises(ValueError, match='errors must be "raise" or "yield"'):
+        run(chunks, errors="ignore")
+    with pytest.raises(UnknownDialectError):
+        iter_events([], "nope")
+    with pytest.raises(UnknownDialectError):
+        aiter_events(chunks, "nope")
+
+
+@both
+def test_text_instead_of_bytes_is_misuse(run) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(TypeError):
+        run(Chunks(["data: a"]))  # type: ignore[list-item]
+
+
+# --- leaving early ---
+
+
+def test_a_break_closes() -> None:
+    chunks = Chunks(WHOLE)
+    for _ in iter_events(chunks, "sse", close=chunks.close):
+        break
+    assert chunks.closed == 1
+
+
+def test_with_closes_what_never_ran() -> None:
+    chunks = Chunks(WHOLE)
+    with iter_events(chunks, "sse", close=chunks.close):
+        pass
+    assert chunks.closed == 1
+    iter_events(WHOLE, "sse").close()
+
+
+def test_next_and_state() -> None:
+    stream = iter_events(WHOLE, "sse")
+    assert next(stream) == Token("Par")
+    assert stream.parser.state == "OPEN"
+    stream.close()
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_async_with_closes_before_the_next_line() -> None:
+    async def main() -> None:
+        chunks = Chunks(WHOLE)
+        async with aiter_events(chunks, "sse", close=chunks.aclose) as stream:
+            assert await anext(stream) == Token("Par")
+            async for event in stream:
+                assert event == Token("is")
+                break
+        assert chunks.closed >= 1
+        never = Chunks(WHOLE)
+        async with aiter_events(never, "sse", close=never.aclose):
+            pass
+        assert never.closed == 1
+        await aiter_events(never, "sse").aclose()
+        assert len([event async for event in aiter_events(Chunks(WHOLE), "sse")]) == 3
+
+    asyncio.run(main())
+
+
+def test_an_async_break_alone_closes_soon() -> None:
+    async def main() -> None:
+        chunks = Chunks(WHOLE)
+        async for _ in aiter_events(chunks, "sse", close=chunks.aclose):
+            break
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert chunks.closed == 1
+
+    asyncio.run(main())
+
+
+def test_cancelling_closes() -> None:
+    async def main() -> None:
+        chunks = Chunks([])
+        started = asyncio.Event()
+
+        async def silent() -> AsyncIterator[bytes]:
+            yield b"data: a\n\n"
+            started.set()
+            await asyncio.Event().wait()
+
+        async def consume() -> None:
+            async with aiter_events(silent(), "sse", close=chunks.aclose) as stream:
+                async for _ in stream:
+                    pass
+
+        task = asyncio.create_task(consume())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert chunks.closed >= 1
+
+    asyncio.run(main())

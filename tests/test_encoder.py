@@ -1,0 +1,151 @@
+"""What the encoder refuses, and how it says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tokenwire import (
+    Data,
+    Done,
+    Error,
+    Event,
+    Finished,
+    Frame,
+    Heartbeat,
+    LocalProtocolError,
+    Reasoning,
+    Reconnecting,
+    Started,
+    State,
+    StreamEncoder,
+    Token,
+    ToolCall,
+    Unknown,
+    UnknownDialectError,
+    Usage,
+    get_dialect,
+)
+from tokenwire.framing.jsonlines import JSONLinesFramer
+from tokenwire.framing.sse import SSEFramer
+
+
+def test_states() -> None:
+    encoder = StreamEncoder("sse")
+    assert encoder.state is State.IDLE
+    encoder.send(Token("a"))
+    assert encoder.state is State.OPEN
+    encoder.send(Done())
+    assert encoder.state is State.DONE
+    with pytest.raises(LocalProtocolError, match="cannot be sent in state DONE"):
+        encoder.send(Token("b"))
+
+
+def test_an_event_that_is_refused_changes_nothing() -> None:
+    encoder = StreamEncoder("openai-chat")
+    with pytest.raises(LocalProtocolError, match="Done comes after a Finished of each choice"):
+        encoder.send(Done())
+    assert encoder.state is State.IDLE
+    encoder.send(Token("a", 1))
+    with pytest.raises(LocalProtocolError, match=r"open: \[1\]"):
+        encoder.send(Done())
+    encoder.send(Finished(1, "stop"))
+    assert encoder.send(Done()) == b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("dialect", ["anthropic-messages", "ollama-chat", "ollama-generate"])
+def test_done_needs_a_reason(dialect: str) -> None:
+    encoder = StreamEncoder(dialect)
+    encoder.send(Token("a"))
+    with pytest.raises(LocalProtocolError, match="Done comes after a Finished"):
+        encoder.send(Done())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "event"),
+    [
+        ("event-stream", Token("a")),
+        ("event-stream", Done()),
+        ("event-stream", Data("a", {"not": "text"})),
+        ("sse", Reasoning("a")),
+        ("sse", Data("message", "posing as a token")),
+        ("positioned", Finished()),
+        ("jsonl", Usage(1)),
+        ("jsonl", Heartbeat("with text")),
+        ("jsonl", Data("json", {"text": "posing as a token"})),
+        ("openai-chat", Data("citation", "x")),
+        ("openai-chat", ToolCall("k", provider_executed=True)),
+        ("openai-chat", Error("malformed", "not fatal", fatal=False)),
+        ("anthropic-messages", Token("a", 1)),
+        ("anthropic-messages", Data("image", "x")),
+        ("ollama-chat", ToolCall("k", arguments="{")),
+        ("ollama-generate", Started("id") and Unknown()),
+    ],
+    ids=repr,
+)
+def test_what_the_wire_cannot_say_is_refused(dialect: str, event: Event) -> None:
+    with pytest.raises(LocalProtocolError, match=f"{dialect} has no way to say"):
+        StreamEncoder(dialect).send(event)
+
+
+def test_a_reconnect_is_nothing_that_is_sent() -> None:
+    with pytest.raises(LocalProtocolError, match="cannot be sent"):
+        StreamEncoder("sse").send(Reconnecting(1, 0.5, "cursor"))
+
+
+@pytest.mark.parametrize("text", ["", "[DONE]"])
+def test_sse_refuses_a_token_that_would_mean_something_else(text: str) -> None:
+    with pytest.raises(LocalProtocolError, match="means another"):
+        StreamEncoder("sse").send(Token(text))
+
+
+def test_ollama_refuses_arguments_that_are_no_json() -> None:
+    with pytest.raises(LocalProtocolError, match="are not JSON"):
+        StreamEncoder("ollama-chat").send(ToolCall("k", name="f", arguments="{", complete=True))
+
+
+@pytest.mark.parametrize("odd", ["a\nb", "a\rb", "a\0b"], ids=repr)
+@pytest.mark.parametrize("field", ["event", "id", "comment"])
+def test_line_ends_and_nul_are_refused_not_stripped(field: str, odd: str) -> None:
+    """Text that ends its line could pose as a field of its own."""
+    frame = {
+        "event": Frame(b"x", event=odd),
+        "id": Frame(b"x", id=odd),
+        "comment": Frame(comment=odd.encode()),
+    }[field]
+    with pytest.raises(LocalProtocolError, match=f"an SSE {field} must not hold CR, LF or NUL"):
+        SSEFramer.encode(frame)
+
+
+def test_data_is_split_on_all_three_line_ends() -> None:
+    assert SSEFramer.encode(Frame(b"a\nb\rc\r\nd")) == b"data: a\ndata: b\ndata: c\ndata: d\n\n"
+    assert SSEFramer.encode(Frame(b"")) == b"data: \n\n"
+
+
+def test_all_fields_of_a_frame_are_written() -> None:
+    frame = Frame(b"x", "tick", "7", 100, b"hi")
+    assert SSEFramer.encode(frame) == b": hi\nevent: tick\nid: 7\nretry: 100\ndata: x\n\n"
+
+
+def test_event_stream_sends_id_and_retry_of_the_frame() -> None:
+    event = Data("message", "x", frame=Frame(id="7", retry=9))
+    assert StreamEncoder("event-stream").send(event) == b"id: 7\nretry: 9\ndata: x\n\n"
+
+
+@pytest.mark.parametrize("data", [b"a\nb", b"a\rb"])
+def test_a_json_line_holds_no_line_end(data: bytes) -> None:
+    with pytest.raises(LocalProtocolError, match="must not hold a line end"):
+        JSONLinesFramer.encode(Frame(data))
+
+
+def test_unknown_dialect() -> None:
+    with pytest.raises(UnknownDialectError, match=r"no dialect is named 'gpt'; there are: .*sse"):
+        StreamEncoder("gpt")
+
+
+def test_a_dialect_without_encoder() -> None:
+    sse = get_dialect("sse")
+    reader = type(sse)(
+        name="reader", framer=sse.framer, decoder=sse.decoder, terminator=sse.terminator
+    )
+    with pytest.raises(LocalProtocolError, match="the dialect reader has no encoder"):
+        StreamEncoder(reader)

@@ -1,0 +1,38 @@
+"""What `import tokenwire` gives, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import tokenwire
+
+
+def test_all_is_complete_and_nothing_else_is_public() -> None:
+    assert len(tokenwire.__all__) == len(set(tokenwire.__all__))
+    for name in tokenwire.__all__:
+        assert hasattr(tokenwire, name), name
+    modules = {name for name in vars(tokenwire) if type(getattr(tokenwire, name)) is type(sys)}
+    public = {name for name in vars(tokenwire) if not name.startswith("_")} - modules
+    assert public == set(tokenwire.__all__) - {"__version__"}
+
+
+def test_every_event_class_is_exported() -> None:
+    for event in tokenwire.Event.__subclasses__():
+        assert getattr(tokenwire, event.__name__) is event
+
+
+def test_everything_public_has_a_docstring() -> None:
+    for name in tokenwire.__all__:
+        if name != "__version__":
+            assert getattr(tokenwire, name).__doc__, name
+
+
+def test_the_import_brings_no_client_and_no_event_loop() -> None:
+    code = (
+        "import sys, tokenwire;"
+        "print([m for m in ('asyncio','anyio','trio','httpx','aiohttp','requests','h11','ssl',"
+        "'click','rich','hypothesis','dataclasses') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

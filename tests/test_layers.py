@@ -1,0 +1,110 @@
+"""The layer rule: a module imports only what stands below it. Read off the syntax trees."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tokenwire
+
+ROOT = Path(tokenwire.__file__).parent
+
+# From the ground up. Modules on one line may not import each other, but for the inside of a package.
+LAYERS = [
+    ["frame", "cursor", "errors"],
+    ["events"],
+    ["limits"],
+    ["framing"],
+    ["state"],
+    ["dialects"],
+    ["response"],
+    ["parser", "encoder", "completion"],
+    ["resume", "recording", "timeline"],
+    ["drive"],
+    ["adapters", "relay", "testing"],
+    ["cli"],
+    ["__main__"],
+]
+FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
+IO = {
+    "asyncio",
+    "anyio",
+    "trio",
+    "socket",
+    "ssl",
+    "threading",
+    "time",
+    "logging",
+    "random",
+    "select",
+    "selectors",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "requests",
+    "h11",
+    "urllib",
+    "urllib3",
+    "http",
+    "redis",
+}
+
+
+MODULES = [
+    (".".join(path.relative_to(ROOT).with_suffix("").parts), path)
+    for path in sorted(ROOT.rglob("*.py"))
+]
+every_module = pytest.mark.parametrize(("name", "path"), MODULES, ids=[name for name, _ in MODULES])
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Everything imported, wherever in the file; blocks for type checkers apart."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+
+
+@every_module
+def test_only_what_stands_below(name: str, path: Path) -> None:
+    if name == "__init__":
+        return  # the front door re-exports all rooms
+    room = name.split(".", maxsplit=1)[0]
+    for imported in imports(path):
+        parts = imported.split(".")
+        if parts[0] != "tokenwire" or len(parts) == 1:
+            continue
+        other = parts[1]
+        if other == room or other not in FLOOR:
+            assert other == room or room in ("cli", "__main__"), f"{name} imports the front door"
+            continue
+        assert FLOOR[other] < FLOOR[room], f"{name} must not import {other}"
+
+
+@every_module
+def test_no_io_and_no_clock_below_the_drivers(name: str, path: Path) -> None:
+    room = name.split(".", maxsplit=1)[0]
+    if room != "__init__" and FLOOR[room] > FLOOR["drive"]:
+        return
+    for imported in imports(path):
+        assert imported.split(".")[0] not in IO, f"{name} imports {imported}"
+
+
+def test_the_front_door_imports_no_adapter() -> None:
+    assert not any("adapters" in name for name in imports(ROOT / "__init__.py"))
+
+
+@every_module
+def test_every_room_has_its_floor(name: str, path: Path) -> None:
+    assert name == "__init__" or name.split(".", maxsplit=1)[0] in FLOOR
