@@ -253,6 +253,8 @@ class StreamParser:
                     break
             else:
                 self._undrained = 0
+                if self._streams:
+                    return NEED_DATA
                 if not self.closed:
                     self._receive_end()
                 if not self._events:

@@ -177,6 +177,11 @@ def test_an_error_in_an_odd_document(document: str) -> None:
     assert only_error(document).message == "no"
 
 
+def test_cerebras_writes_the_status_beside_the_error() -> None:
+    error = only_error('{"error":{"message":"no"},"status_code":503}')
+    assert (error.status, error.recovery) == (503, Recovery.RETRY)
+
+
 def test_minimax_reports_errors_beside_the_choices() -> None:
     ok = {"status_code": 0, "status_msg": ""}
     assert complete(delta(content="a"), chunk(base_resp=ok), stop(), "[DONE]").text == "a"
@@ -422,6 +427,15 @@ def test_arguments_before_the_name() -> None:
     assert calls([fragment(arguments="{}")], [{"index": 5}]) == [
         (None, None, "{}", True),
         (None, None, "", True),
+    ]
+
+
+def test_a_fragment_that_says_nothing_is_no_event() -> None:
+    """Cloudflare closes calls with id, name and arguments all null."""
+    null = {"index": 0, "id": None, "function": {"name": None, "arguments": None}}
+    found = events(delta(tool_calls=[fragment(0, "a", "f", "{}")]), delta(tool_calls=[null]))
+    assert [event for event in found if isinstance(event, ToolCall)] == [
+        ToolCall("0:0", 0, "a", "f", "{}")
     ]
 
 

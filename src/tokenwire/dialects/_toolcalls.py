@@ -38,7 +38,7 @@ class ToolCallSlots:
         self._in_order: list[Slot] = []
 
     @property
-    def open_keys(self) -> list[str]:
+    def keys(self) -> list[str]:
         """The keys of all calls, in the order in which they began."""
         return [slot.key for slot in self._in_order]
 

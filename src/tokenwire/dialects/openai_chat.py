@@ -12,13 +12,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 from msgspec.json import encode as to_json
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._errors import find_error, read_error
 from tokenwire.dialects._openai_encode import OpenAIChatEncoder
+from tokenwire.dialects._openai_wire import (
+    FINISH_REASONS,
+    ChoiceWire,
+    ChunkWire,
+    DeltaWire,
+    DetailsWire,
+    FunctionWire,
+    ToolCallWire,
+    UsageWire,
+    says_only_text,
+)
 from tokenwire.dialects._toolcalls import ToolCallSlots
 from tokenwire.dialects._wire import (
     UNREADABLE,
@@ -50,98 +60,6 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
-# --- the wire. Fields that some service sends in another type than OpenAI are `Any`. ---
-
-
-class FunctionWire(Struct):
-    name: str | None = None
-    arguments: Any = None  # a text; an object from servers that do not stream it
-
-
-class ToolCallWire(Struct):
-    index: int | None = None
-    id: str | None = None
-    function: FunctionWire | None = None
-
-
-class DeltaWire(Struct):
-    content: Any = None  # a text, or blocks (Mistral, Databricks)
-    reasoning_content: Any = None  # DeepSeek, Z.ai, xAI, Qwen, ...
-    reasoning: Any = None  # Groq, OpenRouter, vLLM, Ollama
-    reasoning_details: Any = None  # OpenRouter: the same text again, or encrypted
-    refusal: str | None = None
-    tool_calls: list[ToolCallWire] | None = None
-    function_call: FunctionWire | None = None  # OpenAI's first form; one a choice
-    audio: Any = None
-    annotations: Any = None
-
-
-class DetailsWire(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class UsageWire(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    reasoning_tokens: int | None = None  # SGLang
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
-    cache_read_input_tokens: int | None = None  # Anthropic's models behind a gateway
-    cache_creation_input_tokens: int | None = None
-    prompt_tokens_details: DetailsWire | None = None
-    completion_tokens_details: DetailsWire | None = None
-
-
-class ChoiceWire(Struct):
-    index: int | None = None
-    delta: DeltaWire | None = None
-    finish_reason: str | None = None
-    text: str | None = None  # Together sends the content a second time here
-    message: DeltaWire | None = None  # MiniMax, Perplexity: the whole answer once more
-    usage: UsageWire | None = None  # Moonshot's older form
-    content_filter_results: Any = None  # Azure
-
-
-class GroqWire(Struct):
-    usage: UsageWire | None = None
-
-
-class ChunkWire(Struct):
-    id: str | None = None
-    model: str | None = None
-    choices: list[ChoiceWire] | None = None
-    usage: UsageWire | None = None
-    error: Any = None
-    x_groq: GroqWire | None = None
-    base_resp: Any = None  # MiniMax: an error, if its status_code is not 0
-    citations: Any = None  # Perplexity and xAI, repeated in every chunk
-    search_results: Any = None
-    prompt_filter_results: Any = None  # Azure
-    moderation: Any = None
-
-
-FINISH_REASONS: Final[Mapping[str, Reason]] = {
-    "stop": "stop",
-    "eos": "stop",  # Together
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",  # Mistral [M]
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "sensitive": "content_filter",  # Z.ai
-    "refusal": "refusal",
-    "error": "error",  # OpenRouter, Mistral, vLLM
-    "abort": "error",  # vLLM, SGLang
-    "insufficient_system_resource": "error",  # DeepSeek
-    "network_error": "error",  # Z.ai
-    "cancelled": "cancelled",
-}
-"""Anything else is ``other``."""
-
 # After these the arguments of a call may be cut anywhere.
 _CUTTING: Final = frozenset({"length", "content_filter", "error", "cancelled"})
 
@@ -151,7 +69,7 @@ _decode_json = JSONDecoder(ChunkWire).decode
 class _Choice:
     """What is known of one choice."""
 
-    __slots__ = ("finished", "index", "raw_reason", "reason", "slots", "spoke", "thought")
+    __slots__ = ("finished", "index", "raw_reason", "reason", "slots", "spoke")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -160,7 +78,6 @@ class _Choice:
         self.reason: Reason = "other"
         self.raw_reason: str | None = None
         self.spoke = False
-        self.thought = False
 
 
 class Decoder:
@@ -187,7 +104,7 @@ class Decoder:
             text = delta.content
             choice = self._choices.get(choices[0].index or 0)
             if choice is not None and choice.spoke and text and isinstance(text, str):
-                if _says_only_text(chunk, choices[0], delta):
+                if says_only_text(chunk, choices[0], delta):
                     return (Token(text, choice.index, frame=frame),)
         return self._receive_chunk(chunk, frame)
 
@@ -285,7 +202,6 @@ class Decoder:
         index = choice.index
         thought = delta.reasoning_content or delta.reasoning
         if thought:
-            choice.thought = True
             events.append(Reasoning(_text_of(thought), index, frame=frame))
         if delta.reasoning_details:
             self._receive_details(delta.reasoning_details, not thought, index, frame, events)
@@ -327,25 +243,18 @@ class Decoder:
         choice.spoke = True
         for position, call in enumerate(calls):
             function = call.function or FunctionWire()
-            slot = choice.slots
-            known = slot.place(
+            arguments = _arguments(function.arguments)
+            begun = len(choice.slots.keys)
+            slot = choice.slots.place(
                 index=call.index,
                 id=call.id,
                 name=function.name,
                 position=position,
                 siblings=len(calls),
             )
-            arguments = _arguments(function.arguments)
-            events.append(
-                ToolCall(
-                    known.key,
-                    choice.index,
-                    call.id or None,
-                    function.name or None,
-                    arguments,
-                    frame=frame,
-                )
-            )
+            said = (call.id or None, function.name or None, arguments)
+            if any(said) or len(choice.slots.keys) > begun:
+                events.append(ToolCall(slot.key, choice.index, *said, frame=frame))
 
     def _receive_finish(self, raw: str, choice: _Choice, frame: Frame, events: list[Event]) -> None:
         if choice.raw_reason == raw:
@@ -353,8 +262,7 @@ class Decoder:
         reason = reason_for(raw, FINISH_REASONS)
         if reason not in _CUTTING and not choice.finished:
             events.extend(
-                ToolCall(key, choice.index, complete=True, frame=frame)
-                for key in choice.slots.open_keys
+                ToolCall(key, choice.index, complete=True, frame=frame) for key in choice.slots.keys
             )
         choice.finished, choice.reason, choice.raw_reason = True, reason, raw
         events.append(Finished(choice.index, reason, raw, frame=frame))
@@ -367,9 +275,7 @@ class Decoder:
             wire.completion_tokens,
             wire.total_tokens,
             _first(written.reasoning_tokens, wire.reasoning_tokens),
-            _first(
-                read.cached_tokens, wire.prompt_cache_hit_tokens, wire.cache_read_input_tokens
-            ),
+            _first(read.cached_tokens, wire.prompt_cache_hit_tokens, wire.cache_read_input_tokens),
             _first(read.cache_write_tokens, wire.cache_creation_input_tokens),
             self._all_finished(),
             frame=frame,
@@ -387,7 +293,8 @@ class Decoder:
                 self._say_once(kind, value, 0, frame, events)
         if chunk.prompt_filter_results:
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
-        error = find_error({"error": chunk.error, "base_resp": chunk.base_resp})
+        wrong = chunk.error or chunk.base_resp
+        error = find_error(_json_or_text(frame.data or b"")) if wrong else None
         if error is not None:
             events[:] = [event for event in events if not isinstance(event, Finished)]
             events.append(error.event(frame))
@@ -400,30 +307,6 @@ class Decoder:
         if self._said.get(f"{kind}{index}") != value:
             self._said[f"{kind}{index}"] = value
             events.append(Data(kind, value, index, frame=frame))
-
-
-def _says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> bool:
-    return (
-        choice.finish_reason is None
-        and chunk.usage is None
-        and chunk.error is None
-        and delta.tool_calls is None
-        and delta.reasoning_content is None
-        and delta.reasoning is None
-        and delta.reasoning_details is None
-        and delta.refusal is None
-        and delta.function_call is None
-        and delta.audio is None
-        and delta.annotations is None
-        and choice.usage is None
-        and choice.content_filter_results is None
-        and chunk.x_groq is None
-        and chunk.base_resp is None
-        and chunk.citations is None
-        and chunk.search_results is None
-        and chunk.prompt_filter_results is None
-        and chunk.moderation is None
-    )
 
 
 def _first(*counts: int | None) -> int | None:
