@@ -281,7 +281,9 @@ class StreamParser:
     def _move(self, event: Event) -> None:
         self._enter(next_state(self._state, event) or self._state)
         if self.closed:
-            self._streams = False
+            if self._streams:  # nothing is held behind the end
+                self._streams = False
+                self._framer.receive_eof()
             self._frames.clear()
             self._events.clear()
             if self._ended:

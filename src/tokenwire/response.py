@@ -83,11 +83,12 @@ class ResponseBody:
     def receive_data(self, data: bytes) -> bytes | None:
         """Take a chunk. Gives all bytes back if they turn out to be the stream after all."""
         if self._doubtful:
-            seen = bytes(self._body) + data
-            start = seen.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
-            if start and start not in self._document_starts():
-                return seen
-            self._doubtful = not start
+            data = data.lstrip(b" \t\r\n\xef\xbb\xbf")  # says nothing in any format
+            if not data:
+                return None
+            if data[:1] not in self._document_starts():
+                return data
+            self._doubtful = False
         room = self._limits.max_error_body - len(self._body)
         self._body += data[:room]
         self.complete = len(data) >= room

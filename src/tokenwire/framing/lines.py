@@ -72,11 +72,12 @@ class LineSplitter:
             data = self._skip_mark(data)
         if LF in data or (CR in data and not self._lf_only):
             data = self._take_lines(data)
-        if data:
-            self._pieces.append(data)
-            self._unchecked -= len(data)
-            if self._unchecked < 0:
-                self._check()
+            if not data:
+                return
+        self._pieces.append(data)
+        self._unchecked -= len(data)
+        if self._unchecked < 0:
+            self._check()
 
     def _skip_mark(self, data: bytes) -> bytes:
         """Drop a BOM that opens the stream, and a LF right behind a CR."""
@@ -103,8 +104,11 @@ class LineSplitter:
             if end < len(data):
                 data, rest = data[:end], data[end:]
         if self._pieces or self._packed:
-            self._peak = self.peak_buffered
+            size = len(data)
             data = self._take_waiting(data)
+            held = len(data) - size + self._limit - self.room
+            if held > self._peak:
+                self._peak = held
         lines = data[:-1].split(b"\n") if self._lf_only else data.splitlines()
         if len(data) <= self.room:
             self._receive_lines(lines)
@@ -148,6 +152,7 @@ class LineSplitter:
         return max(self._peak, self.buffered + self._limit - self.room)
 
     def _too_long(self) -> FramingError:
+        self._take_waiting()  # what broke the limit is not kept
         return FramingError(
             "limit",
             f"one event is larger than max_event_size = {self._limit} bytes;"

@@ -19,8 +19,43 @@ from tokenwire.limits import Limits
 
 # A larger reconnection time is as good as never; thirty years in milliseconds.
 MAX_RETRY = 10**12
+_PACK_FROM = 64  # lines
 _DIGITS = re.compile(rb"[0-9]+")
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+
+
+class _Lines:
+    """Lines of one block, joined by LF in the end.
+
+    A list of short lines takes up to fifty times their bytes, so a long one is packed.
+    """
+
+    __slots__ = ("_packed", "recent")
+
+    def __init__(self) -> None:
+        self.recent: list[bytes] = []
+        self._packed: bytearray | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.recent) or self._packed is not None
+
+    def pack(self) -> bool:
+        """Pack the recent lines, if there are many."""
+        if len(self.recent) < _PACK_FROM:
+            return False
+        recent = b"\n".join(self.recent)
+        if self._packed is None:
+            self._packed = bytearray(recent)
+        else:
+            self._packed += b"\n" + recent
+        self.recent.clear()
+        return True
+
+    def join(self) -> bytes:
+        """All lines."""
+        if self._packed is None:
+            return b"\n".join(self.recent)
+        return b"\n".join((self._packed, *self.recent))
 
 
 class SSEFramer:
@@ -62,7 +97,7 @@ class SSEFramer:
         self._clear_block()
 
     def _clear_block(self) -> None:
-        self._data: list[bytes] = []
+        self._data = _Lines()
         self._size = 0  # bytes of the lines that the open block keeps
         self._odd = False  # the open block has lines other than data...
         self._named = False  # ... and not only comments, which came out already
@@ -70,11 +105,11 @@ class SSEFramer:
         self._id = self._last_id
         self._retry: int | None = None
         self._comment: bytes | None = None
-        self._other: list[bytes] = []
+        self._other = _Lines()
 
     def _receive_lines(self, lines: Sequence[bytes]) -> None:
         frames = self.frames
-        data = self._data
+        data = self._data.recent
         for line in lines:
             if line[:6] == b"data: ":
                 data.append(line[6:])
@@ -86,23 +121,28 @@ class SSEFramer:
                 self._size = 0
             elif data or self._odd:  # and not a blank line after a blank line
                 self._end_block()
-                data = self._data
+                data = self._data.recent
         size = self._size
         self._lines.room = self._limit - size
-        if size > self._peak:
-            self._peak = size
+        if size:  # a block is left open
+            self._peak = max(self._peak, size)
+            if self._other.pack() or self._data.pack():
+                self._odd = True  # `data` no longer tells how many lines there are
 
     def _receive_field(self, line: bytes) -> None:
-        self._size += len(line)
         name, colon, value = line.partition(b":")
         if not name and colon:
             self._odd = True
-            self._comment = value.removeprefix(b" ")
+            # It comes out at once; the block keeps the last one alone.
+            comment = value.removeprefix(b" ")
+            self._size += len(comment) - len(self._comment or b"")
+            self._comment = comment
             self.frames.append(Frame(comment=self._comment))
             return
+        self._size += len(line)
         field = value.removeprefix(b" ")
         if name == b"data":
-            self._data.append(field)
+            self._data.recent.append(field)
             return
         self._odd = self._named = True
         if name == b"event":
@@ -115,7 +155,7 @@ class SSEFramer:
                 digits = field.lstrip(b"0") or b"0"
                 self._retry = self.retry = int(digits) if len(digits) < 13 else MAX_RETRY
         else:
-            self._other.append(line)
+            self._other.recent.append(line)
 
     def _end_block(self) -> None:
         self._last_id = self._id
@@ -125,12 +165,12 @@ class SSEFramer:
 
     def _block(self, *, unterminated: bool) -> Frame:
         return Frame(
-            b"\n".join(self._data) if self._data else None,
+            self._data.join() if self._data else None,
             self._event,
             self._last_id,
             self._retry,
             self._comment,
-            b"\n".join(self._other),
+            self._other.join(),
             unterminated,
         )
 
@@ -165,6 +205,7 @@ class SSEFramer:
         Raises:
             LocalProtocolError: CR, LF or NUL in ``event``, ``id`` or a comment. They would end the
                 line and let the text after them pose as fields; they are refused, never stripped.
+                Or a negative ``retry``.
         """
         lines: list[bytes] = []
         if frame.comment is not None:
@@ -174,6 +215,8 @@ class SSEFramer:
         if frame.id is not None:
             lines.append(b"id: " + _one_line("id", frame.id.encode()))
         if frame.retry is not None:
+            if frame.retry < 0:
+                raise LocalProtocolError(f"an SSE retry must not be negative: {frame.retry}")
             lines.append(b"retry: %d" % frame.retry)
         if frame.data is not None:
             lines.extend(b"data: " + line for line in _LINE_ENDS.split(frame.data))
