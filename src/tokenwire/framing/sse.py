@@ -131,7 +131,7 @@ class SSEFramer:
 
     def _receive_field(self, line: bytes) -> None:
         name, colon, value = line.partition(b":")
-        if not name and colon:
+        if not name:
             self._odd = True
             # It comes out at once; the block keeps the last one alone.
             comment = value.removeprefix(b" ")
