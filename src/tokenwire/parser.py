@@ -175,8 +175,9 @@ class StreamParser:
             )
         self._received = True
         self._undrained += len(data)
+        receive = self._receive  # called off a slot it costs twice as much
         try:
-            self._receive(data)
+            receive(data)
         except FramingError as error:
             kind: ErrorKind = "limit" if error.kind == "limit" else "malformed"
             self._fail(Error(kind, str(error)))
@@ -240,7 +241,8 @@ class StreamParser:
         else:
             while self._frames:
                 frame = self._frames.popleft()
-                found = self._decode(frame) if frame.data is not None else self._odd(frame)
+                decode = self._decode if frame.data is not None else self._odd
+                found = decode(frame)
                 if len(found) > 1:
                     self._events.extend(found)
                     self._last = frame
@@ -266,7 +268,7 @@ class StreamParser:
 
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
-        while not isinstance(event := self.next_event(), Signal):
+        while (event := self.next_event()) is not NEED_DATA and event is not CLOSED:
             yield event
 
     def _pass(self, frame: Frame) -> None:
@@ -323,7 +325,7 @@ class StreamParser:
             if self._body is not None:
                 if self._ended or self._body.complete:
                     self._fail(self._body.error())
-            elif self._ended:
+            else:
                 if self._decode_eof is not None:
                     self._events.extend(self._decode_eof())
                 if not any(isinstance(event, Done | Error) for event in self._events):

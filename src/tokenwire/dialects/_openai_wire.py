@@ -13,18 +13,18 @@ from msgspec import Struct
 from tokenwire.events import Reason
 
 
-class FunctionWire(Struct):
+class FunctionWire(Struct, gc=False):
     name: str | None = None
     arguments: Any = None  # a text; an object from servers that do not stream it
 
 
-class ToolCallWire(Struct):
+class ToolCallWire(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: FunctionWire | None = None
 
 
-class DeltaWire(Struct):
+class DeltaWire(Struct, gc=False):
     content: Any = None  # a text, or blocks (Mistral, Databricks)
     reasoning_content: Any = None  # DeepSeek, Z.ai, xAI, Qwen, ...
     reasoning: Any = None  # Groq, OpenRouter, vLLM, Ollama
@@ -36,13 +36,13 @@ class DeltaWire(Struct):
     annotations: Any = None
 
 
-class DetailsWire(Struct):
+class DetailsWire(Struct, gc=False):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class UsageWire(Struct):
+class UsageWire(Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
@@ -54,7 +54,7 @@ class UsageWire(Struct):
     completion_tokens_details: DetailsWire | None = None
 
 
-class ChoiceWire(Struct):
+class ChoiceWire(Struct, gc=False):
     index: int | None = None
     delta: DeltaWire | None = None
     finish_reason: str | None = None
@@ -64,11 +64,11 @@ class ChoiceWire(Struct):
     content_filter_results: Any = None  # Azure
 
 
-class GroqWire(Struct):
+class GroqWire(Struct, gc=False):
     usage: UsageWire | None = None
 
 
-class ChunkWire(Struct):
+class ChunkWire(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     choices: list[ChoiceWire] | None = None
@@ -105,24 +105,24 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 
 def says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> bool:
     """Is one choice's text all that this chunk holds?"""
-    return (
-        choice.finish_reason is None
-        and chunk.usage is None
-        and chunk.error is None
-        and delta.tool_calls is None
-        and delta.reasoning_content is None
-        and delta.reasoning is None
-        and delta.reasoning_details is None
-        and delta.refusal is None
-        and delta.function_call is None
-        and delta.audio is None
-        and delta.annotations is None
-        and choice.usage is None
-        and choice.content_filter_results is None
-        and chunk.x_groq is None
-        and chunk.base_resp is None
-        and chunk.citations is None
-        and chunk.search_results is None
-        and chunk.prompt_filter_results is None
-        and chunk.moderation is None
+    return not (
+        choice.finish_reason
+        or chunk.usage
+        or chunk.error
+        or delta.tool_calls
+        or delta.reasoning_content
+        or delta.reasoning
+        or delta.reasoning_details
+        or delta.refusal
+        or delta.function_call
+        or delta.audio
+        or delta.annotations
+        or choice.usage
+        or choice.content_filter_results
+        or chunk.x_groq
+        or chunk.base_resp
+        or chunk.citations
+        or chunk.search_results
+        or chunk.prompt_filter_results
+        or chunk.moderation
     )

@@ -46,20 +46,20 @@ from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
 
-class UsageWire(Struct):
+class UsageWire(Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
 
 
-class MessageWire(Struct):
+class MessageWire(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     usage: UsageWire | None = None
 
 
-class DeltaWire(Struct):
+class DeltaWire(Struct, gc=False):
     type: str | None = None
     text: str | None = None
     thinking: str | None = None
@@ -69,7 +69,7 @@ class DeltaWire(Struct):
     stop_reason: str | None = None
 
 
-class EventWire(Struct):
+class EventWire(Struct, gc=False):
     type: str | None = None
     index: int = 0
     delta: DeltaWire | None = None

@@ -2,7 +2,7 @@
 
 A chunk mostly holds whole lines, so everything up to its last line end is split in one go by
 ``bytes.splitlines``, which for bytes knows those three ends and no others. What follows waits in
-pieces that are joined once, when the line ends; nothing is searched twice.
+one growing buffer; nothing is searched twice.
 
 A CR ends its line at once. One LF right behind it, even in the next chunk, belongs to it.
 """
@@ -16,10 +16,6 @@ from tokenwire.errors import FramingError
 LF = 0x0A
 CR = 0x0D
 BOM = b"\xef\xbb\xbf"
-
-# Pieces of a waiting line are packed whenever this many bytes of them have come: a list of small
-# objects takes up to fifty times the bytes that it holds.
-_PACK_EVERY = 4096
 
 
 class LineSplitter:
@@ -40,11 +36,9 @@ class LineSplitter:
         "_head",
         "_lf_only",
         "_limit",
-        "_packed",
         "_peak",
-        "_pieces",
         "_receive_lines",
-        "_unchecked",
+        "_waiting",
         "_watch",
         "room",
     )
@@ -61,9 +55,7 @@ class LineSplitter:
         self._lf_only = lf_only
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
-        self._packed = bytearray()
-        self._pieces: list[bytes] = []
-        self._unchecked = min(limit, _PACK_EVERY)  # bytes that may come before the next check
+        self._waiting = bytearray()  # a line without its end
         self._peak = 0
 
     def receive_data(self, data: bytes) -> None:
@@ -74,10 +66,10 @@ class LineSplitter:
             data = self._take_lines(data)
             if not data:
                 return
-        self._pieces.append(data)
-        self._unchecked -= len(data)
-        if self._unchecked < 0:
-            self._check()
+        waiting = self._waiting
+        waiting += data
+        if len(waiting) > self.room:
+            raise self._too_long()
 
     def _skip_mark(self, data: bytes) -> bytes:
         """Drop a BOM that opens the stream, and a LF right behind a CR."""
@@ -96,32 +88,32 @@ class LineSplitter:
     def _take_lines(self, data: bytes) -> bytes:
         """Hand on the lines that end in this chunk; give back what is behind them."""
         rest = b""
-        if data[-1] != LF:
-            end = data.rfind(b"\n") + 1
-            if CR in data and not self._lf_only:
-                end = max(end, data.rfind(b"\r") + 1)
-                self._watch = end == len(data)
-            if end < len(data):
-                data, rest = data[:end], data[end:]
-        if self._pieces or self._packed:
-            size = len(data)
-            data = self._take_waiting(data)
-            held = len(data) - size + self._limit - self.room
+        if self._lf_only:
+            lines = data.split(b"\n")
+            rest = lines.pop()
+        else:
+            lines = data.splitlines()
+            end = data[-1]
+            if end == CR:
+                self._watch = True
+            elif end != LF:
+                rest = lines.pop()
+        size = len(data) - len(rest)
+        waiting = self._waiting
+        if waiting:
+            held = len(waiting) + self._limit - self.room
             if held > self._peak:
                 self._peak = held
-        lines = data[:-1].split(b"\n") if self._lf_only else data.splitlines()
-        if len(data) <= self.room:
-            self._receive_lines(lines)
+            size += len(waiting)
+            waiting += lines[0]
+            lines[0] = bytes(waiting)
+            waiting.clear()
+        if size <= self.room:
+            receive_lines = self._receive_lines  # called off a slot it costs twice as much
+            receive_lines(lines)
         else:
             self._receive_one_by_one(lines)
-        self._unchecked = self.room if self.room < _PACK_EVERY else _PACK_EVERY
         return rest
-
-    def _take_waiting(self, end: bytes = b"") -> bytes:
-        waiting = b"".join((self._packed, *self._pieces, end))
-        self._packed.clear()
-        self._pieces.clear()
-        return waiting
 
     def _receive_one_by_one(self, lines: list[bytes]) -> None:
         for line in lines:  # one of them may break the limit: those before it still count
@@ -129,22 +121,16 @@ class LineSplitter:
                 raise self._too_long()
             self._receive_lines((line,))
 
-    def _check(self) -> None:
-        self._packed += b"".join(self._pieces)
-        self._pieces.clear()
-        left = self.room - len(self._packed)
-        if left < 0:
-            raise self._too_long()
-        self._unchecked = min(left, _PACK_EVERY)
-
     def take_rest(self) -> bytes:
         """At EOF: the last line if it has no end, else nothing."""
-        return (self._head or b"") + self._take_waiting()
+        rest = (self._head or b"") + self._waiting
+        self._waiting.clear()
+        return rest
 
     @property
     def buffered(self) -> int:
         """Bytes of the line that has no end yet."""
-        return len(self._packed) + sum(map(len, self._pieces))
+        return len(self._waiting)
 
     @property
     def peak_buffered(self) -> int:
@@ -152,7 +138,7 @@ class LineSplitter:
         return max(self._peak, self.buffered + self._limit - self.room)
 
     def _too_long(self) -> FramingError:
-        self._take_waiting()  # what broke the limit is not kept
+        self._waiting.clear()  # what broke the limit is not kept
         return FramingError(
             "limit",
             f"one event is larger than max_event_size = {self._limit} bytes;"

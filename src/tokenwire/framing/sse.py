@@ -108,42 +108,45 @@ class SSEFramer:
         self._other = _Lines()
 
     def _receive_lines(self, lines: Sequence[bytes]) -> None:
-        frames = self.frames
-        data = self._data.recent
+        frames, data, size = self.frames, self._data.recent, self._size
         for line in lines:
-            if line[:6] == b"data: ":
-                data.append(line[6:])
-                self._size += len(line)
-            elif line:
-                self._receive_field(line)
+            if line:
+                if line[:6] == b"data: ":
+                    data.append(line[6:])
+                    size += len(line)
+                elif line[:7] == b"event: ":
+                    self._event = line[7:].decode("utf-8", "replace")
+                    size += len(line)
+                else:
+                    size += self._receive_field(line)
             elif len(data) == 1 and not self._odd:  # what nearly every service sends
-                frames.append(Frame(data.pop(), "", self._last_id))
-                self._size = 0
-            elif data or self._odd:  # and not a blank line after a blank line
+                frames.append(Frame(data.pop(), self._event, self._last_id))
+                self._event, size = "", 0
+            elif data or self._odd or self._event:  # and not a blank line after a blank line
                 self._end_block()
-                data = self._data.recent
-        size = self._size
+                data, size = self._data.recent, 0
+        self._size = size
         self._lines.room = self._limit - size
         if size:  # a block is left open
             self._peak = max(self._peak, size)
             if self._other.pack() or self._data.pack():
                 self._odd = True  # `data` no longer tells how many lines there are
 
-    def _receive_field(self, line: bytes) -> None:
-        name, colon, value = line.partition(b":")
+    def _receive_field(self, line: bytes) -> int:
+        """Take any other line; say how many more bytes the block keeps."""
+        name, _, value = line.partition(b":")
         if not name:
             self._odd = True
             # It comes out at once; the block keeps the last one alone.
             comment = value.removeprefix(b" ")
-            self._size += len(comment) - len(self._comment or b"")
+            more = len(comment) - len(self._comment or b"")
             self._comment = comment
-            self.frames.append(Frame(comment=self._comment))
-            return
-        self._size += len(line)
+            self.frames.append(Frame(comment=comment))
+            return more
         field = value.removeprefix(b" ")
         if name == b"data":
             self._data.recent.append(field)
-            return
+            return len(line)
         self._odd = self._named = True
         if name == b"event":
             self._event = field.decode("utf-8", "replace")
@@ -156,10 +159,11 @@ class SSEFramer:
                 self._retry = self.retry = int(digits) if len(digits) < 13 else MAX_RETRY
         else:
             self._other.recent.append(line)
+        return len(line)
 
     def _end_block(self) -> None:
         self._last_id = self._id
-        if self._data or self._named:
+        if self._data or self._named or self._event:
             self.frames.append(self._block(unterminated=False))
         self._clear_block()
 
