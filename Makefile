@@ -8,7 +8,7 @@ UV_VERSION := 0.13.8
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-demo: ## install the command and watch it survive a dropped connection
+demo: ## answers over real HTTP, cut at hostile places, shown as they arrive
 	@sh tools/make_env.sh .venv --editable '.[cli]'
 	@.venv/bin/tokenwire demo
 

@@ -178,7 +178,8 @@ CASES = [
             (
                 "message_start",
                 '{"type":"message_start","message":{"id":"c1","type":"message",'
-                '"role":"assistant","model":"m","content":[]}}',
+                '"role":"assistant","model":"m","content":[],'
+                '"usage":{"input_tokens":0,"output_tokens":0}}}',
             ),
             (
                 "content_block_start",
@@ -192,9 +193,9 @@ CASES = [
             ("content_block_stop", '{"type":"content_block_stop","index":0}'),
             (
                 "message_delta",
-                '{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null}}',
+                '{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+                '"usage":{"output_tokens":2}}',
             ),
-            ("message_delta", '{"type":"message_delta","delta":{},"usage":{"output_tokens":2}}'),
             ("message_stop", '{"type":"message_stop"}'),
         ),
         [

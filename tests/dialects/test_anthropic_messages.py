@@ -16,6 +16,7 @@ from tokenwire import (
     Event,
     Finished,
     Heartbeat,
+    LocalProtocolError,
     Reasoning,
     Recovery,
     Reset,
@@ -260,6 +261,18 @@ def test_a_reason_in_the_vendors_word() -> None:
         (Finished(0, "stop", "eos"), "end_turn"),
         (Finished(0, "cancelled"), "cancelled"),
     ]:
-        assert f'"stop_reason":"{word}"'.encode() in StreamEncoder("anthropic-messages").send(
-            finished
-        )
+        encoder = StreamEncoder("anthropic-messages")
+        sent = encoder.send(finished) + encoder.send(Done())
+        assert f'"stop_reason":"{word}"'.encode() in sent
+
+
+def test_a_refused_event_loses_no_finish() -> None:
+    encoder = StreamEncoder("anthropic-messages")
+    sent = encoder.send(Finished(0, "stop"))
+    with pytest.raises(LocalProtocolError):
+        encoder.send(Data("image"))
+    sent += encoder.send(Done())
+    assert read([sent], "anthropic-messages").events == [
+        Finished(0, "stop", "end_turn"),
+        Done("stop"),
+    ]

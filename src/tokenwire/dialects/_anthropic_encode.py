@@ -40,13 +40,27 @@ class AnthropicEncoder:
         self._block: tuple[str, int | str] | None = None  # kind and part or key of the open block
         self._index = -1
         self._finished = False
+        self._word_held: str | None = None  # a finish that waits for its usage
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The frames of one event.
+        """The frames of one event. A `Finished` is sent with the `Usage` behind it, as one frame.
+
+        Anthropic's SDKs rely on usage beside the stop reason: send one.
 
         Raises:
             LocalProtocolError: The wire cannot say it, or `Done` comes before `Finished`.
         """
+        word, self._word_held = self._word_held, None
+        if word is not None and isinstance(event, Usage):
+            return _message_delta(word, _usage(event))
+        try:
+            frames = self._encode(event)
+        except LocalProtocolError:
+            self._word_held = word
+            raise
+        return frames if word is None else (*_message_delta(word, _UNKNOWN), *frames)
+
+    def _encode(self, event: Event) -> Sequence[Frame]:
         match event:
             case Token(text=text, index=0, part=part):
                 return self._in_block(
@@ -58,13 +72,15 @@ class AnthropicEncoder:
                 return self._tool_call(event)
             case Started(id=id, model=model):
                 message = {"id": id, "type": "message", "role": "assistant", "model": model}
-                return _frame("message_start", message={**message, "content": []})
+                unknown = {"input_tokens": 0, "output_tokens": 0}  # clients count from these
+                start: dict[str, Any] = {**message, "content": [], "usage": unknown}
+                return _frame("message_start", message=start)
             case Usage():
-                return _frame("message_delta", delta={}, usage=_usage(event))
+                return _message_delta(None, _usage(event))
             case Finished(index=0):
                 self._finished = True
-                word = {"stop_reason": self._word(event), "stop_sequence": None}
-                return (*self._close(), *_frame("message_delta", delta=word))
+                self._word_held = self._word(event)
+                return self._close()
             case Heartbeat(text="ping"):
                 return _frame("ping")
             case Heartbeat():
@@ -143,15 +159,23 @@ class AnthropicEncoder:
         )
 
 
+_UNKNOWN: dict[str, int | None] = {"output_tokens": None}
+
+
+def _message_delta(word: str | None, usage: dict[str, int | None]) -> tuple[Frame]:
+    delta = {"stop_reason": word, "stop_sequence": None}
+    return _frame("message_delta", delta=delta, usage=usage)
+
+
 def _frame(kind: str, **fields: Any) -> tuple[Frame]:
     return json_frame({"type": kind, **fields}, kind)
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    said = {
+def _usage(usage: Usage) -> dict[str, int | None]:
+    said: dict[str, int | None] = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
     }
-    return {name: count for name, count in said.items() if count is not None}
+    return _UNKNOWN | {name: n for name, n in said.items() if n is not None}

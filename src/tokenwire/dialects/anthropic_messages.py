@@ -165,7 +165,7 @@ class Decoder:
             self._reason = None
         self._started, self._id = True, message.id
         events.append(Started(message.id, message.model, frame=frame))
-        if message.usage is not None:
+        if message.usage not in (None, _NO_USAGE, _ZERO_USAGE):
             events.append(_usage(message.usage, final=False, frame=frame))
         return events
 
@@ -221,9 +221,14 @@ class Decoder:
         if raw:
             self._reason = reason_for(raw, STOP_REASONS)
             events.append(Finished(0, self._reason, raw, frame=frame))
-        if wire.usage is not None:
+        if wire.usage not in (None, _NO_USAGE):
             events.append(_usage(wire.usage, final=True, frame=frame))
         return events
+
+
+_NO_USAGE: Final = UsageWire()
+_ZERO_USAGE: Final = UsageWire(0, 0)
+"""A request has at least one token: a start that counts none does not know."""
 
 
 def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
