@@ -46,24 +46,26 @@ def test_openai_is_told_of_an_error(url: str) -> None:
 
 def test_anthropic_events_and_message(url: str) -> None:
     """Its accumulator fails where usage is missing at the start or beside the stop reason."""
-    with anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client:
-        with client.messages.stream(model="m", max_tokens=99, messages=QUESTION) as stream:
-            message = stream.get_final_message()
+    with (
+        anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client,
+        client.messages.stream(model="m", max_tokens=99, messages=QUESTION) as stream,
+    ):
+        message = stream.get_final_message()
     assert [block.text for block in message.content] == [TEXT]
     assert message.stop_reason == "end_turn"
     assert message.usage.output_tokens > 1
 
 
 def test_anthropic_is_told_of_an_error(url: str) -> None:
-    with anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client:
-        with pytest.raises(anthropic.APIStatusError, match="overloaded"):
-            with client.messages.stream(
-                model="m",
-                max_tokens=99,
-                messages=QUESTION,
-                extra_query={"fail": "error", "after": 2},
-            ) as stream:
-                stream.get_final_message()
+    asked = {"fail": "error", "after": 2}
+    with (
+        anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client,
+        pytest.raises(anthropic.APIStatusError, match="overloaded"),
+        client.messages.stream(
+            model="m", max_tokens=99, messages=QUESTION, extra_query=asked
+        ) as stream,
+    ):
+        stream.get_final_message()
 
 
 def test_ollama_chat_and_generate(url: str) -> None:
