@@ -368,3 +368,41 @@ def test_heartbeats_leave_a_stream_idle() -> None:
     parser.receive_data(b'data: {"id":"a","choices":[]}\n\n')
     assert list(parser.events()) == [Started("a")]
     assert parser.state is State.OPEN
+
+
+# --- hostile growth ---
+
+
+def test_frames_count_against_the_undrained_limit() -> None:
+    """A thousand empty comments are two thousand bytes and much more memory."""
+    parser = StreamParser("sse", limits=Limits(max_undrained=50_000))
+    parser.receive_data(b":\n" * 1000)
+    assert parser.buffered == 0
+    with pytest.raises(LocalProtocolError, match="100000 bytes are held"):
+        parser.receive_data(b":\n")
+
+
+def test_many_values_in_one_frame_are_refused() -> None:
+    (error, _) = read([b"data: " + b"{}" * 101 + b"\n\n"], "openai-chat").events
+    assert isinstance(error, Error)
+    assert "more than 100 JSON values" in error.message
+
+
+def test_ever_new_choices_and_calls_are_refused() -> None:
+    """A decoder's memory is bounded too."""
+    chunk = b'data: {"choices":[{"index":%d,"delta":{"content":"a"}}]}\n\n'
+    result = read([b"".join(chunk % index for index in range(1030))], "openai-chat", eof=False)
+    assert sum(isinstance(event, Token) for event in result.events) == 1024
+    assert "more than 1024 choices" in str(result.events[-1])
+
+    call = b'data: {"choices":[{"delta":{"tool_calls":[{"id":"c%d"}]}}]}\n\n'
+    result = read([b"".join(call % index for index in range(1030))], "openai-chat", eof=False)
+    assert "more than 1024 tool calls" in str(result.events[-1])
+
+    block = (
+        b'data: {"type":"content_block_start","index":%d,'
+        b'"content_block":{"type":"tool_use","id":"t"}}\n\n'
+    )
+    body = b"".join(block % index for index in range(1030))
+    result = read([body], "anthropic-messages", eof=False)
+    assert "more than 1024 tool calls are open" in str(result.events[-1])

@@ -7,6 +7,7 @@ Start with `StreamParser`, or with an adapter: ``tokenwire.adapters.httpx``, ``.
 from tokenwire.completion import Choice, CompletedCall, Completion
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Resumption, available_dialects, get_dialect
+from tokenwire.dialects.jsonl import json_lines
 from tokenwire.drive import (
     AsyncEventStream,
     EventStream,
@@ -88,6 +89,7 @@ __all__ = [  # grouped by room
     "Resumption",
     "get_dialect",
     "available_dialects",
+    "json_lines",
     # loops
     "iter_events",
     "aiter_events",

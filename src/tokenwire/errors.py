@@ -19,7 +19,7 @@ class Recovery(StrEnum):
     RESUME = "resume"
     """The answer broke off: go on from the cursor where the service can, or ask anew."""
     RETRY = "retry"
-    """Transient, and the request may simply be sent again."""
+    """Transient: the same request may succeed; send it again if nothing was shown yet."""
     FATAL = "fatal"
     """Sending the same request again fails again."""
 

@@ -40,6 +40,9 @@ class Event(Struct, frozen=True, gc=False, eq=False, kw_only=True):
 
     Events hold only values and frames, never each other in a circle, so the garbage collector
     does not track them (``gc=False``): building one costs a third less.
+
+    Attributes:
+        frame: The frame it came from; ``None`` for events that you made yourself.
     """
 
     frame: Frame | None = None
@@ -73,7 +76,12 @@ def _said_by(event: Event) -> tuple[str, ...]:
 
 
 class Started(Event, frozen=True, gc=False, eq=False):
-    """The response has an identity. May come again for a second message of the same stream."""
+    """The response has an identity. May come again for a second message of the same stream.
+
+    Attributes:
+        id: The vendor's id of the response.
+        model: The model that answers.
+    """
 
     id: str | None = None
     model: str | None = None
@@ -94,7 +102,14 @@ class Token(Event, frozen=True, gc=False, eq=False):
 
 
 class Reasoning(Event, frozen=True, gc=False, eq=False):
-    """A piece of thinking, or the signature that proves it. Not part of the answer's text."""
+    """A piece of thinking, or the signature that proves it. Not part of the answer's text.
+
+    Attributes:
+        text: The piece; empty where there is only a signature.
+        index: The choice it belongs to.
+        part: The content block it belongs to.
+        signature: To be sent back as it is with the next request.
+    """
 
     text: str
     index: int = 0
@@ -103,7 +118,12 @@ class Reasoning(Event, frozen=True, gc=False, eq=False):
 
 
 class Refusal(Event, frozen=True, gc=False, eq=False):
-    """A piece of the text with which the model declines."""
+    """A piece of the text with which the model declines.
+
+    Attributes:
+        text: The piece.
+        index: The choice it belongs to.
+    """
 
     text: str
     index: int = 0
@@ -133,7 +153,14 @@ class ToolCall(Event, frozen=True, gc=False, eq=False):
 
 
 class Data(Event, frozen=True, gc=False, eq=False):
-    """What is not text: an image, audio, a citation, a search result, a server tool's result."""
+    """What is not text: an image, audio, a citation, a search result, a server tool's result.
+
+    Attributes:
+        kind: What it is, mostly in the vendor's word.
+        value: The JSON value as the vendor sent it, or a text.
+        index: The choice it belongs to.
+        part: The content block it belongs to.
+    """
 
     kind: str
     value: Any = None
@@ -193,7 +220,11 @@ class Reset(Event, frozen=True, gc=False, eq=False):
 
 
 class Heartbeat(Event, frozen=True, gc=False, eq=False):
-    """The peer is alive and nothing more: a comment, a ping, an empty line."""
+    """The peer is alive and nothing more: a comment, a ping, an empty line.
+
+    Attributes:
+        text: The comment's text or the ping's name.
+    """
 
     text: str = ""
 

@@ -8,6 +8,13 @@ from msgspec import Struct
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds on what one stream may make a parser hold. All in bytes, all positive.
 
+    Attributes:
+        max_event_size: One server-sent event or JSON line; 16 MiB. Beyond it the stream ends in
+            ``Error(kind="limit")``.
+        max_error_body: What is kept of a body that is no stream; 64 KiB. The rest is not read.
+        max_undrained: Held since the events were last taken; 16 MiB, a frame counting for at least
+            100 bytes. Beyond it `StreamParser.receive_data` raises `LocalProtocolError`.
+
     Raises:
         ValueError: A bound is not a positive whole number.
     """

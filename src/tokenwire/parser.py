@@ -34,6 +34,7 @@ class Signal(Enum):
 
 NEED_DATA: Final = Signal.NEED_DATA
 CLOSED: Final = Signal.CLOSED
+_FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
 _OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
 
 
@@ -125,7 +126,10 @@ class StreamParser:
     @property
     def buffered(self) -> int:
         """Bytes held: of the unit that is not complete, and of frames not yet handed out."""
-        queued = sum(len(frame.data or b"") + len(frame.other) for frame in self._frames)
+        queued = sum(
+            len(frame.data or b"") + len(frame.other) + len(frame.comment or b"")
+            for frame in self._frames
+        )
         return self._framer.buffered + queued
 
     @property
@@ -167,12 +171,8 @@ class StreamParser:
             data = self._admit(data)
         if not data:
             return
-        if self._undrained >= self._limits.max_undrained:
-            raise LocalProtocolError(
-                f"{self._undrained} bytes came since events were last taken, the limit is"
-                f" max_undrained = {self._limits.max_undrained}: call next_event() until it"
-                " gives Signal.NEED_DATA before feeding more"
-            )
+        if self._undrained:
+            self._check_undrained()
         self._received = True
         self._undrained += len(data)
         receive = self._receive  # called off a slot it costs twice as much
@@ -194,6 +194,16 @@ class StreamParser:
             return b""
         self._body, self._streams = None, True
         return found
+
+    def _check_undrained(self) -> None:
+        # A frame takes memory of its own, however few bytes it came from.
+        held = max(self._undrained, len(self._frames) * _FRAME_SIZE)
+        if held >= self._limits.max_undrained:
+            raise LocalProtocolError(
+                f"{held} bytes are held since events were last taken, the limit is"
+                f" max_undrained = {self._limits.max_undrained}: call next_event() until it"
+                " gives Signal.NEED_DATA before feeding more"
+            )
 
     def _fail(self, error: Error) -> None:
         """The stream ends in this error, behind what was framed before it."""

@@ -26,8 +26,8 @@ from tokenwire import (
     Usage,
     available_dialects,
     get_dialect,
+    json_lines,
 )
-from tokenwire.dialects.jsonl import jsonl
 
 # --- event-stream ---
 
@@ -101,7 +101,7 @@ def test_positioned_oddities() -> None:
 
 
 def test_jsonl_paths() -> None:
-    dialect = jsonl(text="choices.0.text", end="status.over", error="fault", name="mine")
+    dialect = json_lines(text="choices.0.text", end="status.over", error="fault", name="mine")
     wire = (
         b'{"choices":[{"text":"a"}]}\n{"choices":[]}\n{"choices":["x"]}\n[1]\n"b"\n'
         b'{"choices":[{"text":""}]}\n{"status":{"over":false}}\n{"status":{"over":"yes"}}\n'
@@ -130,13 +130,13 @@ def test_jsonl_errors_and_what_cannot_be_read() -> None:
 @pytest.mark.parametrize("name", ["text", "end", "error"])
 def test_jsonl_paths_are_checked(name: str, path: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be a path such as 'message.content'"):
-        jsonl(**{name: path})
+        json_lines(**{name: path})
 
 
 def test_jsonl_writes_where_it_reads() -> None:
     from tokenwire import StreamEncoder
 
-    dialect = jsonl(text="choices.1.text", end="status.over", name="mine")
+    dialect = json_lines(text="choices.1.text", end="status.over", name="mine")
     encoder = StreamEncoder(dialect)
     sent = encoder.send(Token("a")) + encoder.send(Done())
     assert sent == b'{"choices":[null,{"text":"a"}]}\n{"status":{"over":true}}\n'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
 
@@ -15,6 +15,15 @@ T = TypeVar("T")
 
 UNREADABLE = (ValueError, RecursionError)
 """What a typed decoder raises for bytes it cannot read: bad JSON, wrong types, bad UTF-8, depth."""
+
+
+# Gateways glue a few chunks together; a frame of nothing but "{}{}{}" would take seventy times its
+# bytes as events.
+MAX_VALUES: Final = 100
+
+# Choices of an answer, tool calls of a choice. OpenAI gives at most 128 of either; without a bound
+# a hostile server could grow a decoder by naming ever new ones.
+MAX_INDEX: Final = 1024
 
 
 class MalformedError(ValueError):
@@ -45,6 +54,8 @@ def _values(text: str) -> list[Any]:
     at = 0
     while rest := text[at:].lstrip():
         at = len(text) - len(rest)
+        if len(values) == MAX_VALUES:
+            raise ValueError(f"it holds more than {MAX_VALUES} JSON values")
         value, at = decoder.raw_decode(text, at)
         values.append(value)
     if not values:

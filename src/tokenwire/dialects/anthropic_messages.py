@@ -20,6 +20,7 @@ from tokenwire.dialects import Dialect
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
 from tokenwire.dialects._errors import find_error, read_error
 from tokenwire.dialects._wire import (
+    MAX_INDEX,
     UNREADABLE,
     MalformedError,
     is_mapping,
@@ -181,6 +182,8 @@ class Decoder:
                 return ()
             return (Reasoning(text or "", part=index, signature=signature, frame=frame),)
         if kind in _TOOL_BLOCKS:
+            if len(self._tools) == MAX_INDEX:
+                return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
             key = self._tools[index] = str(self._calls)
             self._calls += 1
             return (

@@ -1,7 +1,7 @@
 """``jsonl``: one JSON value a line, with the places of text and end given by you.
 
-``get_dialect("jsonl")`` reads ``{"text": "Hi"}`` and ``{"done": true}``; `jsonl` makes one for
-other paths. A line without text or end is `Data` (kind ``json``); one with an ``error`` is one.
+``get_dialect("jsonl")`` reads ``{"text": "Hi"}`` and ``{"done": true}``; `json_lines` makes one
+for other paths. A line without text or end is `Data` (kind ``json``), one with an ``error`` is one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tokenwire.framing.jsonlines import JSONLinesFramer
 _decode_json = msgspec.json.Decoder().decode
 
 
-def jsonl(
+def json_lines(
     *, text: str = "text", end: str = "done", error: str = "error", name: str = "jsonl"
 ) -> Dialect:
     """A dialect of JSON Lines.
@@ -119,4 +119,4 @@ def _at(path: tuple[str, ...], value: Any) -> Any:
     return value
 
 
-JSONL = jsonl()
+JSONL = json_lines()

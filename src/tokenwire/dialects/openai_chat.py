@@ -31,6 +31,7 @@ from tokenwire.dialects._openai_wire import (
 )
 from tokenwire.dialects._toolcalls import ToolCallSlots
 from tokenwire.dialects._wire import (
+    MAX_INDEX,
     UNREADABLE,
     MalformedError,
     is_done_sentinel,
@@ -181,6 +182,9 @@ class Decoder:
         index = wire.index or 0
         choice = self._choices.get(index)
         if choice is None:
+            if len(self._choices) == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
+                return
             choice = self._choices[index] = _Choice(index)
         if wire.delta is not None:
             self._receive_delta(wire.delta, choice, frame, events)
@@ -242,6 +246,9 @@ class Decoder:
     ) -> None:
         choice.spoke = True
         for position, call in enumerate(calls):
+            if len(choice.slots.keys) == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
+                return
             function = call.function or FunctionWire()
             arguments = _arguments(function.arguments)
             begun = len(choice.slots.keys)
@@ -362,5 +369,5 @@ OPENAI_CHAT = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: OpenAIChatEncoder(FINISH_REASONS),
-    terminator="a finish_reason for every choice, then data: [DONE] or the end",
+    terminator="a finish_reason for every choice",
 )

@@ -1,7 +1,7 @@
 """``positioned``: tokens that know their place, ``data: {"token": "Hi", "position": 0}``.
 
 The answer ends with ``data: {"done": true}`` or ``data: [DONE]``; an error is ``data: {"error":
-...}``. A reconnect asks for what comes behind the last position with a ``resume_from`` field.
+...}``. A reconnect sends the last position that was received as ``resume_from``.
 """
 
 from __future__ import annotations
