@@ -96,6 +96,7 @@ def test_the_two_are_the_same_code() -> None:
         (r"An async iterator", "An iterator"),
         (r"StopAsyncIteration", "StopIteration"),
         (r"AsyncGenerator\[Event, None\]", "Generator[Event, None, None]"),
+        (r"AsyncGenerator", "Generator"),
         (r"AsyncIterator", "Iterator"),
         (r"AsyncIterable", "Iterable"),
         (r"AsyncEventStream", "EventStream"),
@@ -206,6 +207,34 @@ def test_a_break_closes() -> None:
     for _ in iter_events(chunks, "sse", close=chunks.close):
         break
     assert chunks.closed == 1
+
+
+def test_a_generator_of_chunks_is_closed() -> None:
+    left = []
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from WHOLE
+        finally:
+            left.append("sync")
+
+    async def achunks() -> AsyncIterator[bytes]:
+        try:
+            for chunk in WHOLE:
+                yield chunk
+        finally:
+            left.append("async")
+
+    async def main() -> None:
+        async with aiter_events(achunks(), "sse") as stream:
+            await anext(stream)
+        assert left == ["sync", "async"]
+
+    source = chunks()
+    with iter_events(source, "sse") as stream:
+        next(stream)
+    assert left == ["sync"]
+    asyncio.run(main())
 
 
 def test_with_closes_what_never_ran() -> None:

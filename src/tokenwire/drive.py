@@ -153,8 +153,12 @@ def _run(
     except StreamError as error:
         raise error from cause
     finally:
-        if close is not None:
-            close()
+        try:
+            if close is not None:
+                close()
+        finally:
+            if isinstance(chunks, Generator):
+                chunks.close()
 
 
 class EventStream:
@@ -227,8 +231,12 @@ async def _arun(
     except StreamError as error:
         raise error from cause
     finally:
-        if close is not None:
-            await close()
+        try:
+            if close is not None:
+                await close()
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
 
 
 class AsyncEventStream:

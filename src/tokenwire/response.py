@@ -121,6 +121,8 @@ class ResponseBody:
     def _not_a_stream(self, found: VendorError | None) -> Error:
         if found is not None:
             return found.event()
+        if self._status in _WITHOUT_BODY:
+            return Error("http", self._answered(), status=self._status)
         expected = " or ".join(self._dialect.media_types)
         got = self._media_type or "no content type"
         return Error(

@@ -1,0 +1,151 @@
+"""Every client in every colour behind one function: open a response, read its events to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import anyio
+import httpx
+import httpx2
+import requests
+import urllib3
+from aiohttp.http_exceptions import HttpProcessingError
+from msgspec import Struct
+from tests.adapters.live import PATIENCE
+
+from tokenwire import Event
+from tokenwire.adapters.aiohttp import aiter_events as aiter_aiohttp
+from tokenwire.adapters.httpx import aiter_events, iter_events
+from tokenwire.adapters.requests import iter_events as iter_requests
+from tokenwire.drive import Errors
+
+
+class Reading(Struct):
+    """How a response is to be read.
+
+    Attributes:
+        timeout: Seconds that a read may wait.
+        seen: Called with each event as it comes.
+        count: Leave the loop after so many events.
+        times: Ask so many times, with one client.
+    """
+
+    url: str
+    dialect: str = "sse"
+    errors: Errors = "raise"
+    timeout: float = PATIENCE
+    seen: Callable[[Event], object] = lambda event: None
+    count: int = -1
+    times: int = 1
+
+
+def read_requests(reading: Reading) -> list[Event]:
+    events: list[Event] = []
+    with requests.Session() as session:
+        session.trust_env = False
+        for _ in range(reading.times):
+            with session.get(reading.url, stream=True, timeout=reading.timeout) as response:
+                for event in iter_requests(response, reading.dialect, errors=reading.errors):
+                    events.append(event)
+                    reading.seen(event)
+                    if len(events) == reading.count:
+                        break
+    return events
+
+
+def read_httpx(module: Any, reading: Reading) -> list[Event]:
+    events: list[Event] = []
+    # Nothing here speaks TLS, and loading the certificates takes longer than the test.
+    with module.Client(trust_env=False, verify=False, timeout=reading.timeout) as client:
+        for _ in range(reading.times):
+            with client.stream("GET", reading.url) as response:
+                for event in iter_events(response, reading.dialect, errors=reading.errors):
+                    events.append(event)
+                    reading.seen(event)
+                    if len(events) == reading.count:
+                        break
+    return events
+
+
+async def aread_httpx(module: Any, reading: Reading) -> list[Event]:
+    events: list[Event] = []
+    async with module.AsyncClient(trust_env=False, verify=False, timeout=reading.timeout) as client:
+        for _ in range(reading.times):
+            async with (
+                client.stream("GET", reading.url) as response,
+                aiter_events(response, reading.dialect, errors=reading.errors) as stream,
+            ):
+                async for event in stream:
+                    events.append(event)
+                    reading.seen(event)
+                    if len(events) == reading.count:
+                        break
+    return events
+
+
+async def aread_aiohttp(reading: Reading) -> list[Event]:
+    events: list[Event] = []
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=reading.timeout)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        for _ in range(reading.times):
+            async with (
+                session.get(reading.url) as response,
+                aiter_aiohttp(response, reading.dialect, errors=reading.errors) as stream,
+            ):
+                async for event in stream:
+                    events.append(event)
+                    reading.seen(event)
+                    if len(events) == reading.count:
+                        break
+    return events
+
+
+class Client(Struct, frozen=True):
+    """One client in one colour.
+
+    Attributes:
+        read: Reads a response's events to their end.
+        lost: The base of what it raises for a connection that broke.
+        timed_out: What it raises for a read that took too long.
+        reuses: The adapter looks for the body's end behind an answer, to keep the connection. The
+            sync httpx offers no way to do so without perhaps waiting for as long as a read may take.
+    """
+
+    name: str
+    read: Callable[[Reading], list[Event]]
+    lost: type[Exception] | tuple[type[Exception], ...]
+    timed_out: type[Exception]
+    reuses: bool = True
+
+
+def _all_colours(module: Any) -> list[Client]:
+    name, lost, timed_out = module.__name__, module.RequestError, module.ReadTimeout
+
+    def on(backend: str) -> Callable[[Reading], list[Event]]:
+        return lambda reading: anyio.run(aread_httpx, module, reading, backend=backend)
+
+    return [
+        Client(name, lambda r: read_httpx(module, r), lost, timed_out, reuses=False),
+        Client(f"{name}-asyncio", on("asyncio"), lost, timed_out),
+        Client(f"{name}-trio", on("trio"), lost, timed_out),
+    ]
+
+
+CLIENTS = [
+    Client(
+        "requests",
+        read_requests,
+        urllib3.exceptions.HTTPError,
+        urllib3.exceptions.ReadTimeoutError,
+    ),
+    *_all_colours(httpx),
+    *_all_colours(httpx2),
+    Client(
+        "aiohttp",
+        lambda r: anyio.run(aread_aiohttp, r),
+        (aiohttp.ClientError, HttpProcessingError),
+        aiohttp.SocketTimeoutError,
+    ),
+]
