@@ -245,6 +245,23 @@ def test_with_closes_what_never_ran() -> None:
     iter_events(WHOLE, "sse").close()
 
 
+def test_an_async_iterator_that_is_no_generator() -> None:
+    class Plain:
+        def __init__(self) -> None:
+            self.rest = iter(WHOLE)
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            return next(self.rest)
+
+    async def main() -> list[Event]:
+        return [event async for event in aiter_events(Plain(), "sse")]
+
+    assert asyncio.run(main()) == [Token("Par"), Token("is"), Done("stop")]
+
+
 def test_next_and_state() -> None:
     stream = iter_events(WHOLE, "sse")
     assert next(stream) == Token("Par")
