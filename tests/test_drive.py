@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -66,6 +66,7 @@ def run_async(chunks: Chunks, **options: object) -> list[Event]:
     return asyncio.run(collect())
 
 
+Run = Callable[..., list[Event]]
 both = pytest.mark.parametrize("run", [run_sync, run_async])
 
 
@@ -108,21 +109,21 @@ def test_the_two_are_the_same_code() -> None:
 
 
 @both
-def test_a_whole_answer(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_whole_answer(run: Run) -> None:
     chunks = Chunks(WHOLE)
     assert run(chunks) == [Token("Par"), Token("is"), Done("stop")]
     assert chunks.closed == 1
 
 
 @both
-def test_nothing_is_read_behind_the_end(run) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_read_behind_the_end(run: Run) -> None:
     chunks = Chunks([*WHOLE, b"data: late\n\n"])
     run(chunks)
     assert chunks.taken == 3
 
 
 @both
-def test_a_cut_answer_raises(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_cut_answer_raises(run: Run) -> None:
     chunks = Chunks(CUT)
     with pytest.raises(StreamError, match="the answer was cut off") as caught:
         run(chunks)
@@ -132,7 +133,7 @@ def test_a_cut_answer_raises(run) -> None:  # type: ignore[no-untyped-def]
 
 
 @both
-def test_a_cut_answer_in_band(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_cut_answer_in_band(run: Run) -> None:
     token, error = run(Chunks(CUT), errors="yield")
     assert token == Token("Par")
     assert isinstance(error, Error)
@@ -146,7 +147,7 @@ def test_a_cut_answer_in_band(run) -> None:  # type: ignore[no-untyped-def]
         (TimeoutError("silent"), "timeout"),
     ],
 )
-def test_a_broken_connection(run, breaks: Exception, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_connection(run: Run, breaks: Exception, kind: str) -> None:
     chunks = Chunks(CUT, breaks)
     with pytest.raises(StreamError) as caught:
         run(chunks)
@@ -157,14 +158,14 @@ def test_a_broken_connection(run, breaks: Exception, kind: str) -> None:  # type
 
 
 @both
-def test_failures_of_a_client(run) -> None:  # type: ignore[no-untyped-def]
+def test_failures_of_a_client(run: Run) -> None:
     chunks = Chunks([], KeyError("lost"))
     (error,) = run(chunks, errors="yield", failures=Failures(lost=(KeyError,)))
     assert error.kind == "transport"
 
 
 @both
-def test_other_exceptions_pass_through(run) -> None:  # type: ignore[no-untyped-def]
+def test_other_exceptions_pass_through(run: Run) -> None:
     chunks = Chunks(CUT, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         run(chunks)
@@ -172,7 +173,7 @@ def test_other_exceptions_pass_through(run) -> None:  # type: ignore[no-untyped-
 
 
 @both
-def test_the_head_is_judged_first(run) -> None:  # type: ignore[no-untyped-def]
+def test_the_head_is_judged_first(run: Run) -> None:
     chunks = Chunks([b'{"error":"slow down"}'])
     with pytest.raises(StreamError, match="HTTP 429"):
         run(chunks, head=Head(429, {"Retry-After": "1"}))
@@ -183,7 +184,7 @@ def test_the_head_is_judged_first(run) -> None:  # type: ignore[no-untyped-def]
 
 
 @both
-def test_bad_arguments_are_told_at_once(run) -> None:  # type: ignore[no-untyped-def]
+def test_bad_arguments_are_told_at_once(run: Run) -> None:
     chunks = Chunks(WHOLE)
     with pytest.raises(ValueError, match='errors must be "raise" or "yield"'):
         run(chunks, errors="ignore")
@@ -194,7 +195,7 @@ def test_bad_arguments_are_told_at_once(run) -> None:  # type: ignore[no-untyped
 
 
 @both
-def test_text_instead_of_bytes_is_misuse(run) -> None:  # type: ignore[no-untyped-def]
+def test_text_instead_of_bytes_is_misuse(run: Run) -> None:
     with pytest.raises(TypeError):
         run(Chunks(["data: a"]))  # type: ignore[list-item]
 

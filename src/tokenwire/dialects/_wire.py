@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
@@ -28,6 +28,18 @@ MAX_INDEX: Final = 1024
 
 class MalformedError(ValueError):
     """A payload that cannot be read even leniently."""
+
+
+def read_payloads(data: bytes, schema: type[T], strict: Callable[[bytes], T]) -> list[T]:
+    """The values of a payload: one, if `strict` reads it, else what `read_leniently` finds.
+
+    Raises:
+        MalformedError: Neither can read it.
+    """
+    try:
+        return [strict(data)]
+    except UNREADABLE:
+        return read_leniently(data, schema)
 
 
 def read_leniently(data: bytes, schema: type[T]) -> list[T]:

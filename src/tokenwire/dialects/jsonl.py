@@ -15,12 +15,11 @@ from tokenwire.dialects import Dialect
 from tokenwire.dialects._encode import cannot_say, json_frame
 from tokenwire.dialects._errors import read_error
 from tokenwire.dialects._wire import (
-    UNREADABLE,
     MalformedError,
     is_list,
     is_mapping,
     malformed,
-    read_leniently,
+    read_payloads,
 )
 from tokenwire.events import Data, Done, Error, Event, Heartbeat, Token
 from tokenwire.frame import Frame
@@ -52,14 +51,10 @@ def json_lines(
     to_text, to_end, to_error = (tuple(path.split(".")) for path in paths.values())
 
     def decode(frame: Frame) -> Sequence[Event]:
-        data = frame.data or b""
         try:
-            values: list[Any] = [_decode_json(data)]
-        except UNREADABLE:
-            try:
-                values = read_leniently(data, object)
-            except MalformedError as reason:
-                return (malformed(frame, reason),)
+            values: list[Any] = read_payloads(frame.data or b"", object, _decode_json)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
         return [event for value in values for event in events_of(value, frame)]
 
     def events_of(value: Any, frame: Frame) -> Sequence[Event]:

@@ -22,7 +22,7 @@ from tokenwire.dialects._wire import (
     UNREADABLE,
     MalformedError,
     malformed,
-    read_leniently,
+    read_payloads,
     reason_for,
 )
 from tokenwire.errors import LocalProtocolError
@@ -88,13 +88,8 @@ class Decoder:
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one line."""
-        data = frame.data or b""
         try:
-            return self._receive(_decode_json(data), frame)
-        except UNREADABLE:
-            pass
-        try:
-            lines = read_leniently(data, LineWire)
+            lines = read_payloads(frame.data or b"", LineWire, _decode_json)
         except MalformedError as reason:
             return (malformed(frame, reason),)
         return [event for line in lines for event in self._receive(line, frame)]

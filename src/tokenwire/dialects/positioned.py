@@ -20,7 +20,7 @@ from tokenwire.dialects._wire import (
     MalformedError,
     is_done_sentinel,
     malformed,
-    read_leniently,
+    read_payloads,
 )
 from tokenwire.events import Done, Error, Event, Heartbeat, Token, Unknown
 from tokenwire.frame import Frame
@@ -47,12 +47,9 @@ def decode(frame: Frame) -> Sequence[Event]:
     if not data:
         return (Heartbeat(frame=frame),)
     try:
-        payloads = [_decode_json(data)]
-    except UNREADABLE:
-        try:
-            payloads = read_leniently(data, Positioned)
-        except MalformedError as reason:
-            return (malformed(frame, reason),)
+        payloads = read_payloads(data, Positioned, _decode_json)
+    except MalformedError as reason:
+        return (malformed(frame, reason),)
     return [event for payload in payloads for event in _events(payload, frame)]
 
 
