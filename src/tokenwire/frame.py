@@ -21,6 +21,8 @@ class Frame(Struct, frozen=True, gc=False):
         other: Lines that are no field of the format, joined by LF. Proxies and some servers write
             bare JSON errors or HTML there; nothing is skipped unseen.
         unterminated: The body ended before this unit did. It counts only where it proves complete.
+        headers: The headers of an Amazon event stream's message, names and values, in their order.
+            A timestamp is its milliseconds since 1970, a UUID its 36 characters.
     """
 
     data: bytes | None = None
@@ -30,6 +32,7 @@ class Frame(Struct, frozen=True, gc=False):
     comment: bytes | None = None
     other: bytes = b""
     unterminated: bool = False
+    headers: tuple[tuple[str, bool | int | bytes | str], ...] = ()
 
     @property
     def text(self) -> str:

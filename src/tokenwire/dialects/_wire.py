@@ -92,6 +92,14 @@ def is_done_sentinel(data: bytes) -> bool:
     return data.lstrip(b' "').startswith(b"[DONE]")
 
 
+def json_text(value: object) -> str:
+    """A value as JSON text; half surrogates, which services send, are written as escapes."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+
+
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Is this a JSON array?"""
     return isinstance(value, list)

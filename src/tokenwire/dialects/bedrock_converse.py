@@ -1,0 +1,307 @@
+"""``bedrock-converse``: ConverseStream of Amazon Bedrock, one wire for all its models.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html,
+botocore's model of it, and recordings.
+
+``messageStop`` ends the answer, but not the stream: usage follows, and an exception still may. So
+an answer is complete where the body ends behind a ``messageStop``. Errors with status 200 are
+messages of another type: exceptions, which the model of the API knows, and errors, which it does
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect
+from tokenwire.dialects._bedrock_encode import DATA_BLOCKS, BedrockEncoder
+from tokenwire.dialects._errors import VendorError, read_error
+from tokenwire.dialects._wire import (
+    MAX_INDEX,
+    UNREADABLE,
+    MalformedError,
+    json_text,
+    malformed,
+    read_leniently,
+    reason_for,
+)
+from tokenwire.events import (
+    Data,
+    Done,
+    Event,
+    Finished,
+    Reason,
+    Reasoning,
+    Started,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.awsevents import AWSEventsFramer
+
+
+class ToolUseWire(Struct, rename="camel", gc=False):
+    tool_use_id: str | None = None
+    name: str | None = None
+    type: str | None = None
+    input: Any = None  # a piece of JSON text; whole objects come from gateways
+
+
+class ReasoningWire(Struct, rename="camel", gc=False):
+    text: str | None = None
+    signature: str | None = None
+    redacted_content: str | None = None
+    data: str | None = None  # what some gateways call the redacted content
+
+
+class ContentWire(Struct, rename="camel", gc=False):
+    text: str | None = None
+    tool_use: ToolUseWire | None = None
+    reasoning_content: ReasoningWire | None = None
+    citation: Any = None
+    image: Any = None
+    tool_result: Any = None
+
+
+class UsageWire(Struct, rename="camel", gc=False):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+
+
+class EventWire(Struct, rename="camel", gc=False):
+    """All events in one; each has a random ``p`` besides, which only hides its length."""
+
+    content_block_index: int = 0
+    start: ContentWire | None = None
+    delta: ContentWire | None = None
+    stop_reason: str | None = None
+    usage: UsageWire | None = None
+    trace: Any = None
+
+
+class ExceptionWire(Struct, rename={"upper_message": "Message", "original": "originalMessage"}):
+    message: str | None = None
+    upper_message: str | None = None
+    original: str | None = None
+
+
+STOP_REASONS: Final[Mapping[str, Reason]] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "guardrail_intervened": "content_filter",
+    "content_filtered": "content_filter",
+    "malformed_model_output": "error",
+    "malformed_tool_use": "error",
+}
+"""Anything else is ``other``."""
+
+STATUSES: Final[Mapping[str, int]] = {
+    "accessDeniedException": 403,
+    "internalServerException": 500,
+    "modelStreamErrorException": 424,
+    "modelTimeoutException": 408,
+    "resourceNotFoundException": 404,
+    "serviceUnavailableException": 503,
+    "throttlingException": 429,
+    "validationException": 400,
+}
+"""The HTTP statuses that Bedrock's API gives these exceptions."""
+
+# Statuses tell which exceptions are transient, but for this one: "Retry your request", says its
+# documentation.
+_RETRYABLE: Final = frozenset({"modelStreamErrorException"})
+
+_EVENTS: Final = frozenset(
+    {
+        "messageStart",
+        "contentBlockStart",
+        "contentBlockDelta",
+        "contentBlockStop",
+        "messageStop",
+        "metadata",
+    }
+)
+
+_decode_json = JSONDecoder(EventWire).decode
+_decode_exception = JSONDecoder(ExceptionWire).decode
+
+
+def find_exception(frame: Frame) -> VendorError | None:
+    """The error that a message reports by its headers, or None where it is an event."""
+    headers = dict(frame.headers)
+    match headers.get(":message-type"):
+        case "exception":
+            code = frame.event
+        case "error":
+            code = str(headers.get(":error-code", ""))
+        case _ if frame.event in STATUSES:  # some gateways call it an event
+            code = frame.event
+        case _:
+            return None
+    message = headers.get(":error-message") or _exception_message(frame)
+    name = code[:1].lower() + code[1:]  # outside of streams it is written in CamelCase
+    retryable = True if name in _RETRYABLE else None
+    return VendorError(str(message), code or None, STATUSES.get(name), retryable)
+
+
+def _exception_message(frame: Frame) -> str:
+    try:
+        wire = _decode_exception(frame.data or b"")
+    except UNREADABLE:
+        wire = ExceptionWire()
+    message = wire.message or wire.upper_message
+    if message and wire.original and wire.original not in message:
+        return f"{message}: {wire.original}"
+    return message or wire.original or read_error(frame.text[:500]).message
+
+
+class Decoder:
+    """Events of the wire to events."""
+
+    def __init__(self) -> None:
+        self._reason: Reason | None = None
+        self._tools: dict[int, str] = {}  # keys of the tool blocks that are open
+        self._calls = 0
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one message."""
+        error = find_exception(frame)
+        if error is not None:
+            return (error.event(frame),)
+        if frame.event not in _EVENTS:
+            return (Unknown(frame=frame),)
+        data = frame.data or b""
+        try:
+            return self._receive(_decode_json(data), frame)
+        except UNREADABLE:
+            pass
+        try:
+            wires = read_leniently(data, EventWire)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
+        return [event for wire in wires for event in self._receive(wire, frame)]
+
+    def receive_eof(self) -> Sequence[Event]:
+        """The body ended; no exception can come any more."""
+        return () if self._reason is None else (Done(self._reason),)
+
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        index = wire.content_block_index
+        match frame.event:
+            case "contentBlockDelta" if wire.delta is not None:
+                return self._receive_delta(wire.delta, index, frame)
+            case "contentBlockStart" if wire.start is not None:
+                return self._receive_start(wire.start, index, frame)
+            case "contentBlockStop":
+                key = self._tools.pop(index, None)
+                return () if key is None else (ToolCall(key, complete=True, frame=frame),)
+            case "messageStart":
+                return (Started(frame=frame),)
+            case "messageStop":
+                self._reason = reason_for(wire.stop_reason, STOP_REASONS)
+                return (Finished(0, self._reason, wire.stop_reason, frame=frame),)
+            case "metadata":
+                return _metadata(wire, frame)
+            case _:
+                return (Unknown(frame=frame),)
+
+    def _receive_start(self, start: ContentWire, index: int, frame: Frame) -> Sequence[Event]:
+        """Only tool calls and what is data are opened; text and reasoning start with a delta."""
+        tool = start.tool_use
+        if tool is None:
+            return _data(start, index, frame) or (Unknown(frame=frame),)
+        if len(self._tools) == MAX_INDEX:
+            return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
+        key = self._tools[index] = str(self._calls)
+        self._calls += 1
+        return (
+            ToolCall(
+                key,
+                id=tool.tool_use_id or None,
+                name=tool.name or None,
+                provider_executed=tool.type == "server_tool_use",
+                frame=frame,
+            ),
+        )
+
+    def _receive_delta(self, delta: ContentWire, index: int, frame: Frame) -> Sequence[Event]:
+        if delta.text is not None:
+            return (Token(delta.text, 0, index, frame=frame),) if delta.text else ()
+        if delta.tool_use is not None:
+            return self._receive_arguments(delta.tool_use.input, index, frame)
+        if delta.reasoning_content is not None:
+            return _reasoning(delta.reasoning_content, index, frame)
+        return _data(delta, index, frame) or (Unknown(frame=frame),)
+
+    def _receive_arguments(self, piece: Any, index: int, frame: Frame) -> Sequence[Event]:
+        key = self._tools.get(index)
+        if key is None:
+            return (Unknown(frame=frame),)
+        if piece is None or piece == "":
+            return ()
+        text = piece if isinstance(piece, str) else json_text(piece)
+        return (ToolCall(key, arguments=text, frame=frame),)
+
+
+def _reasoning(wire: ReasoningWire, index: int, frame: Frame) -> Sequence[Event]:
+    redacted = wire.redacted_content or wire.data
+    if redacted:
+        return (Data("redactedContent", redacted, 0, index, frame=frame),)
+    if not (wire.text or wire.signature):
+        return ()
+    return (Reasoning(wire.text or "", 0, index, wire.signature or None, frame=frame),)
+
+
+def _data(wire: ContentWire, index: int, frame: Frame) -> Sequence[Event]:
+    values = (wire.citation, wire.image, wire.tool_result)
+    return [
+        Data(kind, value, 0, index, frame=frame)
+        for kind, value in zip(DATA_BLOCKS, values, strict=True)
+        if value is not None
+    ]
+
+
+_NO_USAGE: Final = UsageWire()
+
+
+def _metadata(wire: EventWire, frame: Frame) -> Sequence[Event]:
+    """It may come more than once, not always with usage."""
+    events: list[Event] = []
+    usage = wire.usage
+    if usage is not None and usage != _NO_USAGE:
+        events.append(
+            Usage(
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.total_tokens,
+                cache_read_tokens=usage.cache_read_input_tokens,
+                cache_write_tokens=usage.cache_write_input_tokens,
+                final=True,
+                frame=frame,
+            )
+        )
+    if wire.trace is not None:  # what a guardrail or a prompt router did
+        events.append(Data("trace", wire.trace, frame=frame))
+    return events or (Unknown(frame=frame),)
+
+
+BEDROCK_CONVERSE = Dialect(
+    name="bedrock-converse",
+    framer=AWSEventsFramer,
+    decoder=Decoder,
+    encoder=lambda: BedrockEncoder(STOP_REASONS),
+    media_types=("application/vnd.amazon.eventstream",),
+    terminator="messageStop",
+)
