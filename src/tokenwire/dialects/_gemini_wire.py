@@ -1,0 +1,139 @@
+"""What Gemini's chunks look like, for its decoder and its encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import UNSET, Struct
+
+from tokenwire.events import Reason
+
+
+class _Wire(Struct, rename="camel"):
+    """Names as in JSON."""
+
+
+class PartialArgWire(_Wire):
+    json_path: str = ""
+    string_value: str | None = None
+    number_value: int | float | None = None
+    bool_value: bool | None = None
+    null_value: Any = UNSET  # JSON null is how a null is said
+
+
+class FunctionCallWire(_Wire):
+    id: str | None = None
+    name: str | None = None
+    args: Any = None  # an object, whole
+    partial_args: list[PartialArgWire] | None = None  # Vertex
+    will_continue: bool | None = None  # Vertex
+
+
+class PartWire(_Wire):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: FunctionCallWire | None = None
+    inline_data: Any = None
+    file_data: Any = None
+    executable_code: Any = None
+    code_execution_result: Any = None
+    tool_call: Any = None  # the vendor's own tools
+    tool_response: Any = None
+    function_response: Any = None
+
+
+class ContentWire(_Wire):
+    parts: list[PartWire] | None = None
+
+
+class CandidateWire(_Wire):
+    index: int | None = None
+    content: ContentWire | None = None
+    finish_reason: str | int | None = None  # a number where enums are asked for as such
+    finish_message: str | None = None
+    grounding_metadata: Any = None
+    url_context_metadata: Any = None
+    citation_metadata: Any = None
+    safety_ratings: Any = None
+    continuation_token: Any = None
+
+
+class UsageWire(_Wire):
+    prompt_token_count: int | None = None
+    candidates_token_count: int | None = None
+    total_token_count: int | None = None
+    thoughts_token_count: int | None = None
+    cached_content_token_count: int | None = None
+
+
+class ChunkWire(_Wire):
+    candidates: list[CandidateWire] | None = None
+    usage_metadata: UsageWire | None = None
+    prompt_feedback: Any = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Any = None
+
+
+FINISH_REASONS: Final[Mapping[str, Reason]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "LANGUAGE",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "IMAGE_OTHER",
+            "ESCALATION",
+            "MODEL_ARMOR",
+        ),
+        "content_filter",
+    ),
+    **dict.fromkeys(
+        (
+            "MALFORMED_FUNCTION_CALL",
+            "MALFORMED_RESPONSE",
+            "UNEXPECTED_TOOL_CALL",
+            "TOO_MANY_TOOL_CALLS",
+            "MISSING_THOUGHT_SIGNATURE",
+        ),
+        "error",
+    ),
+    # The numbers that the Developer API and Vertex agree on; from 6 on they differ.
+    "1": "stop",
+    "2": "length",
+    "3": "content_filter",
+    "4": "content_filter",
+}
+"""Anything else is ``other``: ``OTHER``, ``NO_IMAGE``, ``PUP_LIMITED_DISABLED``, new words."""
+
+# The zero of each enum: it says nothing.
+UNSPECIFIED: Final = frozenset(
+    {"", "0", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"}
+)
+
+DATA_IN_PART: Final = {
+    "inline_data": "inlineData",
+    "file_data": "fileData",
+    "executable_code": "executableCode",
+    "code_execution_result": "codeExecutionResult",
+    "tool_call": "toolCall",
+    "tool_response": "toolResponse",
+    "function_response": "functionResponse",
+}
+DATA_IN_CANDIDATE: Final = {
+    "grounding_metadata": "groundingMetadata",
+    "url_context_metadata": "urlContextMetadata",
+    "citation_metadata": "citationMetadata",
+    "safety_ratings": "safetyRatings",
+    "continuation_token": "continuationToken",
+}
