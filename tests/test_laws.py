@@ -7,7 +7,11 @@ import json
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.answers import ANSWERS, cut
+from tests.answers import ANSWERS as SHARED_ANSWERS
+from tests.answers import cut
+from tests.dialects.test_bedrock_converse import answers as bedrock_answers
+from tests.dialects.test_gemini import answers as gemini_answers
+from tests.dialects.test_openai_responses import answers as responses_answers
 from tests.reading import read
 
 from tokenwire import (
@@ -26,6 +30,12 @@ from tokenwire import (
     get_dialect,
 )
 
+ANSWERS = {
+    **SHARED_ANSWERS,
+    "bedrock-converse": bedrock_answers(),
+    "gemini-sse": gemini_answers(),
+    "openai-responses": responses_answers(),
+}
 DIALECTS = sorted(ANSWERS)
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 common = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -36,8 +46,8 @@ def encode(dialect: str, events: list[Event]) -> bytes:
     return b"".join(map(encoder.send, events))
 
 
-def test_every_dialect_is_held_to_the_laws() -> None:
-    assert available_dialects() == DIALECTS
+def test_every_dialect_that_writes_is_held_to_the_laws() -> None:
+    assert [name for name in available_dialects() if get_dialect(name).encoder] == DIALECTS
 
 
 @every_dialect
@@ -163,7 +173,9 @@ def test_2_truncation(dialect: str, data: st.DataObject) -> None:
 def test_3_round_trip(dialect: str, data: st.DataObject) -> None:
     """Parsing what was encoded gives the same events."""
     events = data.draw(ANSWERS[dialect])
-    got = read([encode(dialect, events)] if events else [], dialect, eof=False).events
+    # Some answers are complete at EOF only; an event source never is.
+    ended = bool(events) and isinstance(events[-1], Done | Error)
+    got = read([encode(dialect, events)] if events else [], dialect, eof=ended).events
     assert got == events
 
 
@@ -229,4 +241,5 @@ def test_6_memory(dialect: str, data: st.DataObject, wire: bytes) -> None:
         parser.receive_data(chunk)
         while not isinstance(parser.next_event(), Signal):
             pass
-        assert parser.buffered <= limit or parser.state is State.FAILED
+        # A binary message tells its size in its first 12 bytes.
+        assert parser.buffered <= max(limit, 12) or parser.state is State.FAILED

@@ -10,7 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._errors import VendorError, find_error, recovery_of
+from tokenwire.dialects._errors import VendorError, find_error, read_error, recovery_of
+from tokenwire.dialects._wire import is_mapping
 from tokenwire.errors import FramingError, Recovery
 from tokenwire.events import Error
 from tokenwire.framing.sse import SSEFramer
@@ -150,9 +151,12 @@ class ResponseBody:
 
     def _vendor_error(self) -> VendorError | None:
         try:
-            return find_error(msgspec.json.decode(self._body))
+            document: object = msgspec.json.decode(self._body)
         except (ValueError, RecursionError):
             return self._error_in_sse()
+        if self._status >= 400 and is_mapping(document) and document.get("message"):
+            return read_error(document)  # Amazon: nothing but {"message": "..."}
+        return find_error(document)
 
     def _error_in_sse(self) -> VendorError | None:
         # TGI answers 4xx with an event stream that holds the error.

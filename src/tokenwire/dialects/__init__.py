@@ -102,11 +102,15 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
 _BUILT_IN: Final = {
     "anthropic-messages": "anthropic_messages:ANTHROPIC_MESSAGES",
+    "bedrock-converse": "bedrock_converse:BEDROCK_CONVERSE",
     "event-stream": "event_stream:EVENT_STREAM",
+    "gemini-array": "gemini:GEMINI_ARRAY",
+    "gemini-sse": "gemini:GEMINI_SSE",
     "jsonl": "jsonl:JSONL",
     "ollama-chat": "ollama:OLLAMA_CHAT",
     "ollama-generate": "ollama:OLLAMA_GENERATE",
     "openai-chat": "openai_chat:OPENAI_CHAT",
+    "openai-responses": "openai_responses:OPENAI_RESPONSES",
     "positioned": "positioned:POSITIONED",
     "sse": "sse:SSE",
 }

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tokenwire.dialects._wire import is_list, is_mapping
+from tokenwire.dialects._wire import is_list, is_mapping, json_text
 from tokenwire.errors import Recovery
 from tokenwire.events import Error, ErrorKind
 from tokenwire.frame import Frame
@@ -131,11 +131,13 @@ def read_error(error: Any, *, beside: Mapping[str, Any] | None = None) -> Vendor
     nested = error.get("error")
     if is_mapping(nested):
         return read_error(nested, beside=error)
-    code = _first(error, "code", "type", "status", "error_code", "error_type", "status_code")
+    codes = ("code", "type", "status", "error_code", "error_type", "status_code")
+    words = {name: error.get(name) for name in codes if isinstance(error.get(name), str)}
+    code = _first(words, *codes) or _first(error, *codes)  # a word says more than a number
     status = _status(error) or _status(beside or {})
     return VendorError(
         message=_first(error, "message", "msg", "error_msg", "status_msg", "error", "detail")
-        or msgspec.json.encode(error).decode()[:500],
+        or json_text(error)[:500],
         code=code,
         status=status,
         retryable=flag if isinstance(flag := error.get("retryable"), bool) else None,
@@ -151,7 +153,7 @@ def _word(value: Any) -> str | None:
         return value or None
     if value is None or isinstance(value, bool) or value in ({}, []):
         return None
-    return msgspec.json.encode(value).decode()
+    return json_text(value)
 
 
 def _status(document: Mapping[str, Any]) -> int | None:

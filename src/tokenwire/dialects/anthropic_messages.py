@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
-from msgspec.json import encode as to_json
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
@@ -24,6 +23,7 @@ from tokenwire.dialects._wire import (
     UNREADABLE,
     MalformedError,
     is_mapping,
+    json_text,
     malformed,
     read_leniently,
     reason_for,
@@ -191,7 +191,7 @@ class Decoder:
                     key,
                     id=_text_or_none(block.get("id")),
                     name=_text_or_none(block.get("name")),
-                    arguments=to_json(block["input"]).decode() if block.get("input") else "",
+                    arguments=json_text(block["input"]) if block.get("input") else "",
                     provider_executed=kind != "tool_use",
                     frame=frame,
                 ),

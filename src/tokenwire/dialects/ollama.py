@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
-from msgspec.json import encode as to_json
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._encode import cannot_say, json_frame
@@ -21,6 +20,7 @@ from tokenwire.dialects._errors import read_error
 from tokenwire.dialects._wire import (
     UNREADABLE,
     MalformedError,
+    json_text,
     malformed,
     read_payloads,
     reason_for,
@@ -128,7 +128,7 @@ class Decoder:
         self._calls += 1
         function = call.function or FunctionWire()
         arguments = function.arguments
-        text = arguments if isinstance(arguments, str) else to_json(arguments or {}).decode()
+        text = arguments if isinstance(arguments, str) else json_text(arguments or {})
         return ToolCall(key, 0, call.id or None, function.name, text, complete=True, frame=frame)
 
 

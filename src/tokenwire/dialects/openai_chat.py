@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.json import Decoder as JSONDecoder
-from msgspec.json import encode as to_json
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._errors import find_error, read_error
@@ -37,6 +36,7 @@ from tokenwire.dialects._wire import (
     is_done_sentinel,
     is_list,
     is_mapping,
+    json_text,
     malformed,
     read_leniently,
     reason_for,
@@ -354,7 +354,7 @@ def _arguments(value: Any) -> str:
     """A fragment of JSON text; an object is written out once."""
     if value is None or isinstance(value, str):
         return value or ""
-    return to_json(value).decode()
+    return json_text(value)
 
 
 def _json_or_text(data: bytes) -> Any:
