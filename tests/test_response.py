@@ -302,3 +302,9 @@ def test_a_connection_that_breaks_in_an_error_body() -> None:
     (error,) = parser.events()
     assert isinstance(error, Error)
     assert (error.kind, error.status) == ("http", 503)
+
+
+def test_an_error_object_with_status_200() -> None:
+    """Mistral and vLLM: the document itself is the error."""
+    error = only_error(200, JSON, b'{"object":"error","message":"no","type":"t","code":40001}')
+    assert error == Error("vendor", "no", "t")

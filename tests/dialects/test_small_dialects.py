@@ -238,3 +238,18 @@ def test_installed_dialects() -> None:
         get_dialect("wrong")
     with pytest.raises(UnknownDialectError, match="acme"):
         get_dialect("acm")
+
+
+# --- half surrogates: services cut text inside a character, and JSON can say the half ---
+
+
+@pytest.mark.parametrize("dialect", ["ollama-chat", "openai-chat"])
+def test_half_a_surrogate_in_whole_arguments(dialect: str) -> None:
+    call = '{"function":{"name":"f","arguments":{"x":"\\ud83d"}}}'
+    wire = {
+        "ollama-chat": f'{{"message":{{"tool_calls":[{call}]}}}}\n',
+        "openai-chat": f'data: {{"choices":[{{"delta":{{"tool_calls":[{call}]}}}}]}}\n\n',
+    }[dialect]
+    (found,) = read([wire.encode()], dialect, eof=False).events
+    assert isinstance(found, ToolCall)
+    assert found.arguments == '{"x": "\\ud83d"}'
