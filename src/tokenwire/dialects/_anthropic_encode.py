@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
+from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects._wire import is_mapping
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
@@ -19,6 +19,7 @@ from tokenwire.events import (
     Event,
     Finished,
     Heartbeat,
+    Reason,
     Reasoning,
     Started,
     Token,
@@ -35,7 +36,7 @@ class AnthropicEncoder:
         words: The vendor's words by ``Finished.raw_reason``, as the decoder reads them.
     """
 
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, words: Mapping[str, Reason]) -> None:
         self._words = words
         self._block: tuple[str, int | str] | None = None  # kind and part or key of the open block
         self._index = -1
@@ -79,7 +80,7 @@ class AnthropicEncoder:
                 return _message_delta(None, _usage(event))
             case Finished(index=0):
                 self._finished = True
-                self._word_held = self._word(event)
+                self._word_held = word_for(event, self._words)
                 return self._close()
             case Heartbeat(text="ping"):
                 return _frame("ping")
@@ -150,13 +151,6 @@ class AnthropicEncoder:
         if event.complete:
             frames += self._close()
         return frames
-
-    def _word(self, event: Finished) -> str:
-        if event.raw_reason and self._words.get(event.raw_reason, "other") == event.reason:
-            return event.raw_reason
-        return next(
-            (raw for raw, word in self._words.items() if word == event.reason), event.reason
-        )
 
 
 _UNKNOWN: dict[str, int | None] = {"output_tokens": None}

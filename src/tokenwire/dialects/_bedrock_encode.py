@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from msgspec.json import encode as to_json
 
-from tokenwire.dialects._encode import cannot_say, json_frame
-from tokenwire.dialects._wire import reason_for
+from tokenwire.dialects._encode import cannot_say, json_frame, word_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -81,7 +80,8 @@ class BedrockEncoder:
             case Finished(index=0):
                 closed = self._close()
                 self._finished = True
-                return (*closed, *json_frame({"stopReason": self._word(event)}, "messageStop"))
+                word = word_for(event, self._words)
+                return (*closed, *json_frame({"stopReason": word}, "messageStop"))
             case Heartbeat(text=""):
                 return (Frame(),)
             case Error(fatal=True, message=message, code=code):
@@ -137,13 +137,6 @@ class BedrockEncoder:
 
     def _metadata(self) -> tuple[Frame, ...]:
         return json_frame({"usage": self._usage}, "metadata")
-
-    def _word(self, event: Finished) -> str:
-        raw = event.raw_reason
-        if raw and reason_for(raw, self._words) == event.reason:
-            return raw
-        known = (word for word, reason in self._words.items() if reason == event.reason)
-        return next(known, event.reason)
 
 
 def _block_delta(index: int, delta: dict[str, Any]) -> tuple[Frame]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from tokenwire.dialects._wire import reason_for
 from tokenwire.errors import LocalProtocolError
-from tokenwire.events import Event, Heartbeat
+from tokenwire.events import Event, Finished, Heartbeat, Reason
 from tokenwire.frame import Frame
 
 
@@ -20,6 +21,13 @@ def cannot_say(dialect: str, event: Event) -> LocalProtocolError:
 def heartbeat(event: Heartbeat) -> Sequence[Frame]:
     """A heartbeat as an SSE comment."""
     return (Frame(comment=event.text.encode()),)
+
+
+def word_for(event: Finished, words: Mapping[str, Reason]) -> str:
+    """A finish in the vendor's word: the event's own where it means the same, else the first."""
+    if event.raw_reason and reason_for(event.raw_reason, words) == event.reason:
+        return event.raw_reason
+    return next((word for word, means in words.items() if means == event.reason), event.reason)
 
 
 def json_frame(value: Any, event: str = "") -> tuple[Frame]:

@@ -92,6 +92,14 @@ def is_done_sentinel(data: bytes) -> bool:
     return data.lstrip(b' "').startswith(b"[DONE]")
 
 
+def json_or_text(data: bytes) -> Any:
+    """The JSON value of a payload, or its text where it is none."""
+    try:
+        return msgspec.json.decode(data)
+    except UNREADABLE:
+        return data.decode("utf-8", "replace")
+
+
 def json_text(value: object) -> str:
     """A value as JSON text; half surrogates, which services send, are written as escapes."""
     try:

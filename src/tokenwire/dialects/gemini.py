@@ -38,6 +38,7 @@ from tokenwire.dialects._wire import (
     MalformedError,
     is_done_sentinel,
     is_mapping,
+    json_or_text,
     malformed,
     read_leniently,
     reason_for,
@@ -123,7 +124,7 @@ class Decoder:
         """The events of one chunk."""
         data = frame.data or b""
         if frame.event == "error":
-            return (read_error(_json_or_text(data)).event(frame),)
+            return (read_error(json_or_text(data)).event(frame),)
         try:
             return self._receive_chunk(_decode_json(data), frame)
         except UNREADABLE:
@@ -135,7 +136,7 @@ class Decoder:
         try:
             chunks = read_leniently(data, ChunkWire)
         except MalformedError as reason:
-            error = find_error(_json_or_text(data))
+            error = find_error(json_or_text(data))
             return (error.event(frame) if error else malformed(frame, reason),)
         return [event for chunk in chunks for event in self._receive_chunk(chunk, frame)]
 
@@ -159,7 +160,7 @@ class Decoder:
 
     def _receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         if chunk.error:
-            return (read_error(_json_or_text(frame.data or b"")).event(frame),)
+            return (read_error(json_or_text(frame.data or b"")).event(frame),)
         events: list[Event] = []
         if not self._started and (chunk.response_id or chunk.model_version):
             self._started = True
@@ -308,13 +309,6 @@ def _word(value: Any) -> str | None:
     """A word of an enum, or the number that stands for it; None where it says nothing."""
     word = str(value) if isinstance(value, str | int) else ""
     return None if word in UNSPECIFIED else word
-
-
-def _json_or_text(data: bytes) -> Any:
-    try:
-        return JSONDecoder().decode(data)
-    except UNREADABLE:
-        return data.decode("utf-8", "replace")
 
 
 GEMINI_SSE = Dialect(

@@ -36,6 +36,7 @@ from tokenwire.dialects._wire import (
     is_done_sentinel,
     is_list,
     is_mapping,
+    json_or_text,
     json_text,
     malformed,
     read_leniently,
@@ -125,17 +126,17 @@ class Decoder:
         if not data.strip():
             return (Heartbeat(frame.event, frame=frame),)
         if frame.event == "error":
-            return (read_error(_json_or_text(data)).event(frame),)
+            return (read_error(json_or_text(data)).event(frame),)
         try:
             chunks = read_leniently(data, ChunkWire)
         except MalformedError as reason:
-            error = find_error(_json_or_text(data))
+            error = find_error(json_or_text(data))
             return (error.event(frame) if error else malformed(frame, reason),)
         return [event for chunk in chunks for event in self._receive_chunk(chunk, frame)]
 
     def _receive_named(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         if frame.event == "error":  # Groq, Cerebras, LM Studio
-            return (read_error(_json_or_text(frame.data or b"")).event(frame),)
+            return (read_error(json_or_text(frame.data or b"")).event(frame),)
         if frame.event == "ping":
             return (Heartbeat("ping", frame=frame),)
         return self._receive_chunk(chunk, frame)
@@ -301,7 +302,7 @@ class Decoder:
         if chunk.prompt_filter_results:
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
         wrong = chunk.error or chunk.base_resp
-        error = find_error(_json_or_text(frame.data or b"")) if wrong else None
+        error = find_error(json_or_text(frame.data or b"")) if wrong else None
         if error is not None:
             events[:] = [event for event in events if not isinstance(event, Finished)]
             events.append(error.event(frame))
@@ -355,13 +356,6 @@ def _arguments(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return json_text(value)
-
-
-def _json_or_text(data: bytes) -> Any:
-    try:
-        return JSONDecoder().decode(data)
-    except UNREADABLE:
-        return data.decode("utf-8", "replace")
 
 
 OPENAI_CHAT = Dialect(

@@ -7,14 +7,11 @@ which is one. Without ``[DONE]`` the answer is cut.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from tokenwire.dialects import Dialect, Resumption
 from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
 from tokenwire.dialects._errors import read_error
-from tokenwire.dialects._wire import is_done_sentinel
+from tokenwire.dialects._wire import is_done_sentinel, json_or_text
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import Data, Done, Error, Event, Heartbeat, Token
 from tokenwire.frame import Frame
@@ -36,12 +33,7 @@ def decode(frame: Frame) -> Sequence[Event]:
 
 
 def _error(frame: Frame) -> Error:
-    document: Any = frame.text
-    try:
-        document = msgspec.json.decode(frame.data or b"")
-    except (ValueError, RecursionError):
-        pass
-    return read_error(document).event(frame)
+    return read_error(json_or_text(frame.data or b"")).event(frame)
 
 
 def encode(event: Event) -> Sequence[Frame]:
