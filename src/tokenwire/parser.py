@@ -13,8 +13,8 @@ from typing import Final
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, get_dialect
-from tokenwire.dialects._errors import VendorError
-from tokenwire.dialects._wire import is_done_sentinel
+from tokenwire.dialects.vendor_errors import VendorError
+from tokenwire.dialects.wire import is_done_sentinel
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
 from tokenwire.frame import Frame

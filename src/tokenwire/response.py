@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._errors import VendorError, find_error, read_error, recovery_of
-from tokenwire.dialects._wire import is_mapping
+from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error, recovery_of
+from tokenwire.dialects.wire import is_mapping
 from tokenwire.errors import FramingError, Recovery
 from tokenwire.events import Error
 from tokenwire.framing.sse import SSEFramer

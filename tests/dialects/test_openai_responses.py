@@ -34,8 +34,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._wire import MAX_INDEX
 from tokenwire.dialects.openai_responses import OPENAI_RESPONSES
+from tokenwire.dialects.wire import MAX_INDEX
 from tokenwire.frame import Frame
 
 CREATED = {"type": "response.created", "response": {"id": "r1", "model": "m"}}

@@ -6,7 +6,7 @@ parties add theirs through the entry-point group ``tokenwire.dialects``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -69,6 +69,32 @@ class Resumption(Struct, frozen=True, kw_only=True):
     read: Callable[[Frame], str | int | None] | None = None
 
 
+class Notes(Struct, frozen=True, kw_only=True):
+    """What people should know of a dialect. The docs' page about it is printed from this.
+
+    Attributes:
+        vendor: Who speaks it.
+        sources: Where it is described: addresses, specifications, SDKs.
+        request: What asks for such a stream, as ``POST /v1/chat/completions`` with its switches.
+        text: Where the text of the answer stands, as a path.
+        errors: How it reports an error in the middle of a stream.
+        heartbeats: What it sends to keep a connection alive.
+        resume: What it offers to go on after a broken connection, and what that needs.
+        quirks: What surprises those who read it for the first time, and how it is read here.
+        doubtful: What no recording and no source code confirms; read liberally.
+    """
+
+    vendor: str
+    sources: tuple[str, ...] = ()
+    request: str = ""
+    text: str
+    errors: str
+    heartbeats: str = "none"
+    resume: str = "none"
+    quirks: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+
 class Dialect(Struct, frozen=True, kw_only=True):
     """All that tokenwire knows about one wire dialect.
 
@@ -83,6 +109,14 @@ class Dialect(Struct, frozen=True, kw_only=True):
         strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
             error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong
             content type only raises suspicion, and errors are looked for in stray lines.
+        marks: What tells it from others, for `tokenwire.dialects.detect`: alternatives, each a
+            tuple of conditions that must all hold for one frame. A condition is the path of a
+            field that must be there (``"token.text"``), or a path and a pattern its value must
+            match (``"type=response.*"``; ``*`` is any text). ``"@event=..."`` looks at the frame's
+            event type, ``"@text"`` wants data that is no JSON. The alternative with the most
+            conditions wins.
+        headers: Response headers that only this dialect sends: names, lower case, to patterns.
+        notes: What people should know of it.
     """
 
     name: str
@@ -93,6 +127,9 @@ class Dialect(Struct, frozen=True, kw_only=True):
     terminator: str
     resumption: Resumption | None = None
     strict: bool = False
+    marks: tuple[tuple[str, ...], ...] = ()
+    headers: Mapping[str, str] = {}
+    notes: Notes | None = None
 
     @property
     def format(self) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame, word_for
-from tokenwire.dialects._wire import is_mapping
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
+from tokenwire.dialects.wire import is_mapping
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,

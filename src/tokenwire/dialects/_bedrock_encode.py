@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.json import encode as to_json
 
-from tokenwire.dialects._encode import cannot_say, json_frame, word_for
+from tokenwire.dialects.encoding import cannot_say, json_frame, word_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.json import Encoder as JSONEncoder
 
-from tokenwire.dialects._wire import MAX_INDEX, is_list, is_mapping
+from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping
 
 # Steps of a path. Deeper than any tool's schema, and so shallow that no JSON encoder gives up.
 MAX_STEPS: Final = 64

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
 from tokenwire.dialects._gemini_wire import DATA_IN_CANDIDATE, DATA_IN_PART, FINISH_REASONS
-from tokenwire.dialects._wire import UNREADABLE, reason_for
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.wire import UNREADABLE, reason_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,

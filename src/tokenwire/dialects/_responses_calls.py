@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tokenwire.dialects._responses_wire import CALLS
-from tokenwire.dialects._wire import json_text
+from tokenwire.dialects.wire import json_text
 from tokenwire.events import Data, Event, ToolCall
 from tokenwire.frame import Frame
 

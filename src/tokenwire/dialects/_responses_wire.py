@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tokenwire.dialects._errors import read_error
-from tokenwire.dialects._wire import MAX_INDEX, MalformedError, is_list
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import MAX_INDEX, MalformedError, is_list
 from tokenwire.events import Error, Reason, Usage
 from tokenwire.frame import Frame
 

@@ -17,8 +17,8 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
-from tokenwire.dialects._errors import find_error, read_error
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
     MalformedError,

@@ -19,8 +19,8 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects._bedrock_encode import DATA_BLOCKS, BedrockEncoder
-from tokenwire.dialects._errors import VendorError, read_error
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.vendor_errors import VendorError, read_error
+from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
     MalformedError,

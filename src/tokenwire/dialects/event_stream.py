@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tokenwire.dialects import Dialect, Resumption
-from tokenwire.dialects._encode import cannot_say, heartbeat
+from tokenwire.dialects.encoding import cannot_say, heartbeat
 from tokenwire.events import Data, Event, Heartbeat
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer

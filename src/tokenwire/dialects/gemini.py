@@ -17,7 +17,6 @@ from msgspec import UNSET
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._errors import find_error, read_error
 from tokenwire.dialects._gemini_arguments import PatchedArguments, json_text
 from tokenwire.dialects._gemini_encode import GeminiEncoder
 from tokenwire.dialects._gemini_wire import (
@@ -32,7 +31,8 @@ from tokenwire.dialects._gemini_wire import (
     PartWire,
     UsageWire,
 )
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
     MalformedError,

@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._encode import cannot_say, json_frame
-from tokenwire.dialects._errors import read_error
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.encoding import cannot_say, json_frame
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import (
     MalformedError,
     is_list,
     is_mapping,

@@ -15,7 +15,6 @@ from typing import Any, Final
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._errors import find_error, read_error
 from tokenwire.dialects._openai_encode import OpenAIChatEncoder
 from tokenwire.dialects._openai_wire import (
     FINISH_REASONS,
@@ -28,8 +27,9 @@ from tokenwire.dialects._openai_wire import (
     UsageWire,
     says_only_text,
 )
-from tokenwire.dialects._toolcalls import ToolCallSlots
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.toolcalls import ToolCallSlots
+from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
     MalformedError,

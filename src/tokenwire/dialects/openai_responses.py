@@ -20,7 +20,6 @@ from typing import Any, Final
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Resumption
-from tokenwire.dialects._errors import read_error
 from tokenwire.dialects._responses_calls import Calls, text_or_none
 from tokenwire.dialects._responses_encode import OpenAIResponsesEncoder
 from tokenwire.dialects._responses_wire import (
@@ -40,7 +39,8 @@ from tokenwire.dialects._responses_wire import (
     usage_of,
     vendor_error,
 )
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import (
     UNREADABLE,
     MalformedError,
     is_done_sentinel,

@@ -13,9 +13,9 @@ from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Resumption
-from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
-from tokenwire.dialects._errors import read_error
-from tokenwire.dialects._wire import (
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import (
     UNREADABLE,
     MalformedError,
     is_done_sentinel,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tokenwire.dialects import Dialect, Resumption
-from tokenwire.dialects._encode import cannot_say, heartbeat, json_frame
-from tokenwire.dialects._errors import read_error
-from tokenwire.dialects._wire import is_done_sentinel, json_or_text
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import is_done_sentinel, json_or_text
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import Data, Done, Error, Event, Heartbeat, Token
 from tokenwire.frame import Frame

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from tokenwire.dialects.wire import MAX_INDEX
+
 
 class Slot(Struct):
     """One call as far as it is known."""
@@ -84,3 +86,41 @@ def _begins_another(slot: Slot, id: str | None, name: str | None) -> bool:
     if id and slot.id:
         return id != slot.id
     return bool(name and slot.name and not id and not slot.id and name != slot.name)
+
+
+class NumberedCalls:
+    """Keys for the calls of wires that name each by a block, an id or an index: "0", "1", ...
+
+    At most `MAX_INDEX` calls are open at a time.
+    """
+
+    __slots__ = ("_begun", "_open")
+
+    def __init__(self) -> None:
+        self._open: dict[str | int, str] = {}
+        self._begun = 0
+
+    @property
+    def full(self) -> bool:
+        """No further call can be opened."""
+        return len(self._open) >= MAX_INDEX
+
+    def open(self, name: str | int) -> str:
+        """A key for the call that the wire calls so; a call that had this name is forgotten."""
+        key = self._open[name] = str(self._begun)
+        self._begun += 1
+        return key
+
+    def get(self, name: str | int) -> str | None:
+        """The key of an open call, or None."""
+        return self._open.get(name)
+
+    def close(self, name: str | int) -> str | None:
+        """The key of an open call, which is open no longer, or None."""
+        return self._open.pop(name, None)
+
+    def close_all(self) -> list[str]:
+        """The keys of all open calls, none of which is open any longer."""
+        keys = list(self._open.values())
+        self._open.clear()
+        return keys

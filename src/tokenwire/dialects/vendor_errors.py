@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tokenwire.dialects._wire import is_list, is_mapping, json_text
+from tokenwire.dialects.wire import is_list, is_mapping, json_text
 from tokenwire.errors import Recovery
 from tokenwire.events import Error, ErrorKind
 from tokenwire.frame import Frame

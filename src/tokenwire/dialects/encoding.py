@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tokenwire.dialects._wire import reason_for
+from tokenwire.dialects.wire import reason_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import Event, Finished, Heartbeat, Reason
 from tokenwire.frame import Frame
