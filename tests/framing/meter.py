@@ -8,7 +8,9 @@ bytes it looked at and how many it wrote. A profiler would see the method calls 
 from __future__ import annotations
 
 import ast
+import builtins
 import inspect
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +18,7 @@ import msgspec
 
 import tokenwire.parser
 from tokenwire import Dialect, get_dialect
-from tokenwire.framing import jsonlines, lines, sse
+from tokenwire.framing import awsevents, codelines, jsonarray, jsonlines, lines, rawtext, sse
 
 _Bytes = (bytes, bytearray)
 
@@ -84,7 +86,11 @@ class Meter:
             if result is not owner:
                 self._made(result)
         elif type(owner).__name__ == "Pattern":
-            self.searched += sum(len(one) for one in args if isinstance(one, _Bytes))
+            if name == "match":  # from a place on, and no further than it goes
+                at = args[1] if len(args) > 1 else 0
+                self.searched += (result.end() - at if result else 0) + 1
+            else:
+                self.searched += sum(len(one) for one in args if isinstance(one, _Bytes))
             self._made(result)
         return result
 
@@ -110,8 +116,8 @@ class _Metered(ast.NodeTransformer):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
-        left, [right] = node.left, node.comparators
-        match node.ops:
+        left, right = node.left, node.comparators[0]
+        match node.ops:  # a chain compares numbers
             case [ast.In()]:
                 return self._send("contains", left, right)
             case [ast.NotIn()]:
@@ -159,24 +165,42 @@ class _Metered(ast.NodeTransformer):
         return self._send("of", node)
 
 
-def metered(source: str, name: str, meter: Meter) -> ModuleType:
-    """A module that runs ``source`` and counts on ``meter``."""
+def metered(
+    source: str, name: str, meter: Meter, imports: Mapping[str, ModuleType] | None = None
+) -> ModuleType:
+    """A module that runs ``source`` and counts on ``meter``; ``imports`` stand in for others."""
     tree = ast.fix_missing_locations(_Metered().visit(ast.parse(source)))
     module = ModuleType(f"metered.{name}")
     module.__dict__["_meter"] = meter
+
+    def import_module(name: str, *rest: Any) -> Any:
+        return (imports or {}).get(name) or __import__(name, *rest)
+
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_module}
     exec(compile(tree, f"<metered {name}>", "exec"), module.__dict__)
     return module
 
 
 def metered_framers(meter: Meter) -> dict[str, Any]:
-    """``SSEFramer`` and ``JSONLinesFramer``, all of whose work counts on ``meter``."""
-    splitter = metered(inspect.getsource(lines), "lines", meter).LineSplitter
-    framers = {}
-    for original, name in ((sse, "SSEFramer"), (jsonlines, "JSONLinesFramer")):
-        module = metered(inspect.getsource(original), name, meter)
-        module.__dict__["LineSplitter"] = splitter
-        framers[name] = getattr(module, name)
-    return framers
+    """The framers by name, all of whose work counts on ``meter``."""
+    originals = {
+        "LineSplitter": lines,  # first what the others import
+        "SSEFramer": sse,
+        "JSONLinesFramer": jsonlines,
+        "CodeLinesFramer": codelines,
+        "JSONArrayFramer": jsonarray,
+        "AWSEventsFramer": awsevents,
+        "RawTextFramer": rawtext,
+    }
+    modules: dict[str, ModuleType] = {}
+    for name, original in originals.items():
+        source = inspect.getsource(original)
+        modules[original.__name__] = metered(source, name, meter, modules)
+    return {
+        name: getattr(modules[original.__name__], name)
+        for name, original in originals.items()
+        if original is not lines
+    }
 
 
 def metered_parser(meter: Meter, name: str) -> tuple[Any, Dialect]:

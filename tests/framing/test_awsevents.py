@@ -128,6 +128,56 @@ def test_all_types_in_one_message_keep_their_order() -> None:
     assert frame.headers == tuple(zip(reversed(names), reversed(values), strict=True))
 
 
+# Of the AWS SDK for Go (Apache-2.0), as its authors give them to those who write readers.
+ALL_HEADERS = bytes.fromhex(
+    "000000cc000000af0fae64ca0a6576656e742d74797065040000a00c0c636f6e74656e742d7479706507001061"
+    "70706c69636174696f6e2f6a736f6e0a626f6f6c2066616c73650109626f6f6c207472756500046279746502cf"
+    "08627974652062756606001449276d2061206c6974746c6520746561706f74210974696d657374616d70080000"
+    "000000845fed05696e74313603002a05696e7436340500000000028757b2047575696409010203040506070809"
+    "0a0b0c0d0e0f107b27666f6f273a27626172277daba5f10c"
+)
+CORRUPTED_HEADERS_LENGTH = bytes.fromhex(
+    "0000003d0000002107fd83960c636f6e74656e742d747970650700106170706c69636174696f6e2f6a736f6e7b"
+    "27666f6f273a27626172277d8d9c08b1"
+)
+
+
+def test_a_sound_message_of_another_implementation() -> None:
+    ((frame,), _, error) = in_every_cut(read_messages, ALL_HEADERS)
+
+    assert error is None
+    assert frame.data == b"{'foo':'bar'}"
+    assert frame.headers == (
+        ("event-type", 40972),
+        ("content-type", "application/json"),
+        ("bool false", False),
+        ("bool true", True),
+        ("byte", -49),
+        ("byte buf", b"I'm a little teapot!"),
+        ("timestamp", 8675309),
+        ("int16", 42),
+        ("int64", 42424242),
+        ("uuid", "01020304-0506-0708-090a-0b0c0d0e0f10"),
+    )
+
+
+def test_a_broken_message_of_another_implementation() -> None:
+    framer = AWSEventsFramer(Limits())
+    with pytest.raises(FramingError, match=r"prelude is 0x70fab300, but it says 0x07fd8396"):
+        framer.receive_data(CORRUPTED_HEADERS_LENGTH)
+
+    assert in_every_cut(read_messages, CORRUPTED_HEADERS_LENGTH).error == "malformed"
+
+
+def test_a_message_that_broke_off_is_marked_where_the_dialect_asks_for_it() -> None:
+    half = Frame(b"{}", unterminated=True)
+    for wire, frames in ((DELTA, [DELTA_FRAME]), (DELTA + DELTA[:1], [DELTA_FRAME, half])):
+        framer = AWSEventsFramer(Limits(), half=half)
+        framer.receive_data(wire)
+        framer.receive_eof()
+        assert list(framer.frames) == frames
+
+
 def test_a_name_of_255_bytes() -> None:
     ((frame,), _, _) = read_messages([message(header(b"n" * 255, 0))])
     assert frame.headers == (("n" * 255, True),)

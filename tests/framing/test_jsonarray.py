@@ -15,10 +15,12 @@ from tests.cuts import in_every_cut, in_pieces, read_frames
 
 from tokenwire import Frame, FramingError, Limits, LocalProtocolError
 from tokenwire.framing import jsonarray
-from tokenwire.framing.jsonarray import MAX_DEPTH, JSONArrayFramer
+from tokenwire.framing.jsonarray import ARRAY_END, MAX_DEPTH, JSONArrayFramer
 from tokenwire.framing.lines import BOM
 
 read_array = partial(read_frames, JSONArrayFramer)
+
+END = Frame(ARRAY_END)
 
 FRAMES: dict[str, tuple[bytes, list[bytes]]] = {
     "nothing": (b"", []),
@@ -53,11 +55,21 @@ FRAMES: dict[str, tuple[bytes, list[bytes]]] = {
     "open-array": (b"[{},", [b"{}"]),
     "open-lone-object": (b'{"a":{}', []),
 }
+OPEN = {"nothing", "blanks", "bom-alone", *(name for name in FRAMES if name.startswith("open-"))}
 
 
-@pytest.mark.parametrize(("wire", "found"), FRAMES.values(), ids=FRAMES.keys())
+CLOSED = {name: case for name, case in FRAMES.items() if name not in OPEN}
+
+
+@pytest.mark.parametrize(("wire", "found"), CLOSED.values(), ids=CLOSED.keys())
 def test_frames(wire: bytes, found: list[bytes]) -> None:
-    assert in_every_cut(read_array, wire) == ([Frame(data) for data in found], None, None)
+    assert in_every_cut(read_array, wire) == ([*map(Frame, found), END], None, None)
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_without_its_end(name: str) -> None:
+    wire, found = FRAMES[name]
+    assert in_every_cut(read_array, wire) == ([*map(Frame, found)], None, None)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +81,8 @@ def test_frames(wire: bytes, found: list[bytes]) -> None:
         (b"[{}\n}", 1, "expected a value, a comma or ] at offset 4 of the body, found b'}'"),
         (b"[:{}]", 0, "expected a value, a comma or ] at offset 1 of the body, found b':'"),
         (b"[{},\xff", 1, "expected a value, a comma or ] at offset 4 of the body, found b'\\xff'"),
-        (b"[{}]\n[", 1, "expected the end of the body at offset 5 of the body, found b'['"),
-        (b"{},", 1, "expected the end of the body at offset 2 of the body, found b','"),
+        (b"[{}]\n[", 2, "expected the end of the body at offset 5 of the body, found b'['"),
+        (b"{},", 2, "expected the end of the body at offset 2 of the body, found b','"),
         (BOM + BOM, 0, "expected [ or { at offset 3 of the body, found b'\\xef'"),
         (BOM[:2] + b"[]", 0, "expected [ or { at offset 2 of the body, found b'['"),
         (b"\n" + BOM, 0, "expected [ or { at offset 1 of the body, found b'\\xef'"),
@@ -138,7 +150,7 @@ def test_the_error_names_the_limit() -> None:
 
 def test_depth() -> None:
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
-    assert read_array([b"[" + deepest + b"]"]).frames == [Frame(deepest)]
+    assert read_array([b"[" + deepest + b"]"]).frames == [Frame(deepest), END]
 
     wire = b"[{}," + b"[" * (MAX_DEPTH + 1)
     outcome = in_every_cut(read_array, wire, lambda wire: (in_pieces(wire, n) for n in (1, 7)))
@@ -221,6 +233,7 @@ def test_any_array(values: list[object], indent: int | None, data: st.DataObject
     """However it is laid out and cut, its elements come out as they went in."""
     wire = json.dumps(values, indent=indent, ensure_ascii=False).encode()
     outcome = read_array(data.draw(cut(wire)))
+    assert outcome.frames.pop() == END
     assert [json.loads(frame.text) for frame in outcome.frames] == values
     assert outcome.error is None
 
@@ -235,6 +248,43 @@ def test_any_bytes(wire: bytes, data: st.DataObject) -> None:
     assert read_array(data.draw(cut(wire)), limits) == read_array([wire] if wire else [], limits)
 
 
-def test_there_is_no_mirror() -> None:
-    with pytest.raises(LocalProtocolError, match="cannot be written one frame at a time"):
-        JSONArrayFramer.encode(Frame(b"{}"))
+# --- the mirror ---
+
+
+def write(*frames: Frame) -> bytes:
+    framer = JSONArrayFramer(Limits())
+    return b"".join(map(framer.encode, frames))
+
+
+def test_encode() -> None:
+    blank = Frame(comment=b"alive")
+    wire = write(blank, Frame(b"{}"), blank, Frame(b'["a"]'), END)
+    assert wire == b'\n[{}\n,\r\n["a"]\n]'
+    assert write(END) == b"[]"
+
+
+@given(
+    st.lists(st.none() | st.lists(_VALUES) | st.dictionaries(st.text(), _VALUES) | st.text()),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_what_was_written_is_read(values: list[object], closed: bool) -> None:
+    """Blanks leave no trace; all else comes back, and the end only if it was written."""
+    frames = [Frame() if value is None else Frame(json.dumps(value).encode()) for value in values]
+    frames += [END] if closed else []
+    said = [frame for frame in frames if frame.data is not None]
+    wire = write(*frames)
+    assert read_array([wire] if wire else []).frames == said
+    if closed:
+        assert json.loads(wire) == [value for value in values if value is not None]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"1", b"nope", b"{", b'"a', b"{}{}", b" {}", b"{} ", b"]]", b"[" * 300 + b"]" * 300],
+)
+def test_what_is_no_element(data: bytes) -> None:
+    framer = JSONArrayFramer(Limits())
+    with pytest.raises(LocalProtocolError, match="no element of a JSON array"):
+        framer.encode(Frame(data))
+    assert framer.encode(Frame(b"{}")) == b"[{}"

@@ -24,6 +24,8 @@ class Framer(Protocol):
         peak_buffered: The most that `buffered` ever was.
         receive_data: Takes one non-empty chunk of bytes. Raises `FramingError` where the format
             or a limit is broken; what was found before is in `frames`.
+        encode: The mirror: one frame as bytes, which may depend on those encoded before. Raises
+            `LocalProtocolError` for what would not parse.
     """
 
     format: ClassVar[str]
@@ -38,12 +40,9 @@ class Framer(Protocol):
     def buffered(self) -> int: ...
     @property
     def peak_buffered(self) -> int: ...
+    @property
+    def encode(self) -> Callable[[Frame], bytes]: ...
 
     def receive_eof(self) -> None:
         """The body ended. A frame left open is appended with ``unterminated`` set."""
-        ...
-
-    @staticmethod
-    def encode(frame: Frame) -> bytes:
-        """The mirror: one frame as bytes. Raises `LocalProtocolError` for what would not parse."""
         ...

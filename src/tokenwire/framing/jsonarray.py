@@ -4,6 +4,9 @@ Elements may be cut anywhere and laid out in any way; between them any white spa
 will do. A lone object in place of the array, an error document mostly, is one frame. Whether an
 element is sound JSON is for the dialect to find out: only its end is looked for here.
 
+Behind the last element comes a frame with `ARRAY_END` as its data: an array that was never closed
+was cut. It stands behind a lone object too.
+
 Every byte is scanned once, and those of a string that a chunk leaves open twice.
 """
 
@@ -18,6 +21,9 @@ from tokenwire.errors import FramingError, LocalProtocolError
 from tokenwire.frame import Frame
 from tokenwire.framing.lines import BOM
 from tokenwire.limits import Limits
+
+ARRAY_END: Final = b"]"
+"""The data of the last frame: the array is closed. No element reads so."""
 
 # Brackets open at once inside one element. Services nest a dozen deep, protocol buffers allow 100,
 # and JSON decoders give up at about 1000: what lies between can only be an attack.
@@ -67,6 +73,7 @@ class JSONArrayFramer:
         "_passed",
         "_peak",
         "_place",
+        "_written",
         "_waiting",
         "frames",
     )
@@ -83,6 +90,7 @@ class JSONArrayFramer:
         self._depth = 0  # brackets open in the element
         self._in_string = False
         self._escaped = False  # the last byte was a backslash in a string
+        self._written = 0  # elements, of an array that is written
 
     def receive_data(self, data: bytes) -> None:
         """Take a non-empty chunk.
@@ -114,7 +122,7 @@ class JSONArrayFramer:
                 self._place = _Place.ELEMENT if self._alone else _Place.BETWEEN
                 return at if self._alone else at + 1
             case _Place.BETWEEN if byte == _ARRAY_END:
-                self._place = _Place.END
+                self._end()
                 return at + 1
             case _Place.BETWEEN if byte in _OPENING or byte == _QUOTE:
                 self._place = _Place.ELEMENT
@@ -152,8 +160,14 @@ class JSONArrayFramer:
             found = bytes(self._waiting)
             self._waiting.clear()
         self.frames.append(Frame(found))
-        self._place = _Place.END if self._alone else _Place.BETWEEN
+        self._place = _Place.BETWEEN
+        if self._alone:
+            self._end()
         return end
+
+    def _end(self) -> None:
+        self._place = _Place.END
+        self.frames.append(Frame(ARRAY_END))
 
     def _find_end(self, data: bytes, at: int, stop: int) -> int | None:
         """The position behind the open element, if it ends in this part of the chunk."""
@@ -224,17 +238,24 @@ class JSONArrayFramer:
         """The most that `buffered` ever was."""
         return self._peak
 
-    @staticmethod
-    def encode(frame: Frame) -> bytes:
-        """There is no mirror: what stands before an element depends on what was written before.
+    def encode(self, frame: Frame) -> bytes:
+        """The mirror: one frame as bytes, which depend on what was written before.
+
+        `ARRAY_END` closes the array. A frame without data is a blank line: the format has no
+        other way to show that it is alive, and nothing comes of it when it is read.
 
         Raises:
-            LocalProtocolError: Always.
+            LocalProtocolError: The data is not one object, array or string.
         """
-        raise LocalProtocolError(
-            f"a JSON array cannot be written one frame at a time, so not {frame!r:.80}:"
-            " answer with server-sent events instead"
-        )
+        data = frame.data
+        if data is None:
+            return b"\n"
+        if data == ARRAY_END:
+            return b"\n]" if self._written else b"[]"
+        if not _is_element(data):
+            raise LocalProtocolError(f"this is no element of a JSON array: {data[:80]!r}")
+        self._written += 1
+        return (b"[" if self._written == 1 else b",\r\n") + data
 
     def _malformed(self, data: bytes, at: int) -> FramingError:
         return FramingError(
@@ -250,3 +271,13 @@ class JSONArrayFramer:
             f"one element is larger than max_event_size = {self._limit} bytes;"
             " raise Limits.max_event_size if the service really sends such elements",
         )
+
+
+def _is_element(data: bytes) -> bool:
+    """Would this come out as it is? A number has no end of its own, so that it may not."""
+    framer = JSONArrayFramer(Limits(max_event_size=len(data) + 1))
+    try:
+        framer.receive_data(b"[" + data)
+    except FramingError:
+        return False
+    return [frame.data for frame in framer.frames] == [data]
