@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tokenwire import Cursor, Dialect, Event, Limits, State, StreamParser
+from tokenwire import Cursor, Dialect, Event, Limits, State, StreamParser, Token
 
 
 class Read(NamedTuple):
@@ -35,4 +35,18 @@ def read(
         parser.receive_eof()
         events.extend(parser.events())
     frames = [event.frame for event in events]
+    if getattr(parser.dialect.framer, "cuts_show", False):
+        events, frames = joined(events), []
     return Read(events, frames, parser.state, parser.cursor, parser.retry)
+
+
+def joined(events: list[Event]) -> list[Event]:
+    """Tokens that follow one another as one: where a format has no frames, cuts show in them."""
+    found: list[Event] = []
+    for event in events:
+        last = found[-1] if found else None
+        if isinstance(event, Token) and isinstance(last, Token):
+            found[-1] = Token(last.text + event.text)
+        else:
+            found.append(event)
+    return found

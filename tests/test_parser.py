@@ -147,9 +147,9 @@ def test_a_cut_answer() -> None:
 def test_something_else_than_a_stream_is_shown() -> None:
     error = last_error(b"<html>\n<body>502</body>\n\n", "openai-chat")
     assert error.kind == "truncated"
-    assert "it began with b'<html>\\n<body>502</body>'" in error.message
+    assert "it began with '<html>\\n<body>502</body>', which is a page" in error.message
     error = last_error(b"\x1f\x8b\x08\x00", "openai-chat")
-    assert "it began with b'\\x1f\\x8b\\x08\\x00'" in error.message
+    assert "it began with '\\x1f\\x8b\\x08\\x00', which is gzip" in error.message
 
 
 def test_a_broken_connection() -> None:

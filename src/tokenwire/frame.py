@@ -35,6 +35,14 @@ class Frame(Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bool | int | bytes | str], ...] = ()
 
     @property
+    def size(self) -> int:
+        """Bytes of its parts, as a queue of frames counts them."""
+        size = len(self.data or b"") + len(self.other) + len(self.comment or b"")
+        for name, value in self.headers:
+            size += len(name) + (len(value) if isinstance(value, bytes | str) else 8)
+        return size
+
+    @property
     def text(self) -> str:
         """The payload as text; bytes that are not UTF-8 become U+FFFD, as WHATWG asks."""
         return "" if self.data is None else self.data.decode("utf-8", "replace")

@@ -7,9 +7,9 @@ is eager and bounded by the chunk; a frame is decoded when its events are asked 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, get_dialect
@@ -21,6 +21,11 @@ from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.response import ResponseBody, find_stray_error, is_json, judge_response
 from tokenwire.state import STEPS, TRANSITIONS, Input, State, next_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokenwire.dialects.detect import Detector
 
 
 class Signal(Enum):
@@ -42,8 +47,14 @@ class StreamParser:
     """Reads one response body. It does no I/O: feed it bytes, take events.
 
     Args:
-        dialect: A `Dialect`, or the name of one.
+        dialect: A `Dialect`, the name of one, or ``"auto"``: it is then found from the response's
+            head and the first bytes and events, as `tokenwire.dialects.detect` says. What cannot
+            be told apart is an `Error` that names the candidates.
         limits: Bounds on what the stream may make it hold.
+
+    Attributes:
+        dialect: The dialect; with ``"auto"`` a stand-in of that name until it is found.
+        detected: What told the dialect, where it was found; for people.
 
     Raises:
         UnknownDialectError: No dialect has this name.
@@ -58,6 +69,9 @@ class StreamParser:
         "_cursor",
         "_decode",
         "_decode_eof",
+        "_decode_loss",
+        "_decode_next",
+        "_detector",
         "_ended",
         "_events",
         "_failure",
@@ -70,37 +84,50 @@ class StreamParser:
         "_received",
         "_state",
         "_steps",
-        "_stray",
+        "_strange",
         "_streams",
         "_undrained",
+        "detected",
         "dialect",
     )
 
     def __init__(self, dialect: Dialect | str, *, limits: Limits = DEFAULT_LIMITS) -> None:
-        self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._limits = limits
-        self._framer = self.dialect.framer(limits)
-        self._frames = self._framer.frames
-        self._receive = self._framer.receive_data
-        decoder = self.dialect.decoder()
-        if callable(decoder):
-            self._decode, self._decode_eof = decoder, None
-        else:
-            self._decode, self._decode_eof = decoder.receive_frame, decoder.receive_eof
+        self.detected = ""
+        self._detector: Detector | None = None
+        if dialect == "auto":
+            from tokenwire.dialects.detect import AUTO, Detector  # it loads every dialect
+
+            self._detector, dialect = Detector(limits), AUTO
+        self._adopt(dialect)
         self._events: deque[Event] = deque()  # of the frame decoded last
         self._last: Frame | None = None  # that frame, until its last event is handed out
-        resumption = self.dialect.resumption
-        self._read_cursor = resumption.read if resumption is not None else None
         self._cursor: str | int | None = None
         self._enter(State.IDLE)
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
-        self._stray = b""  # the first lines that were no field, to show what came instead
+        self._strange: Frame | None = None  # the first that said nothing here: what came instead
         self._received = False
-        self._streams = True  # all bytes go to the framer: no odd response, end or failure
+        # All bytes go to the framer: no odd response, end or failure, and it is known which.
+        self._streams = self._detector is None
         self._undrained = 0
         self._ended = False
         self._broken: tuple[ErrorKind, str] | None = None
+
+    def _adopt(self, dialect: Dialect | str) -> None:
+        """Read with this dialect."""
+        self.dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        self._framer = self.dialect.framer(self._limits)
+        self._frames = self._framer.frames
+        self._receive = self._framer.receive_data
+        decoder = self.dialect.decoder()
+        self._decode_next = decoder if callable(decoder) else decoder.receive_frame
+        self._decode_eof = None if callable(decoder) else decoder.receive_eof
+        # A decoder may know better than to believe the end of a body that broke off.
+        self._decode_loss = getattr(decoder, "receive_loss", self._decode_eof)
+        self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
+        resumption = self.dialect.resumption
+        self._read_cursor = resumption.read if resumption is not None else None
 
     @property
     def state(self) -> State:
@@ -126,11 +153,9 @@ class StreamParser:
     @property
     def buffered(self) -> int:
         """Bytes held: of the unit that is not complete, and of frames not yet handed out."""
-        queued = sum(
-            len(frame.data or b"") + len(frame.other) + len(frame.comment or b"")
-            for frame in self._frames
-        )
-        return self._framer.buffered + queued
+        queued = sum(frame.size for frame in self._frames)
+        held = 0 if self._detector is None else self._detector.buffered
+        return self._framer.buffered + queued + held
 
     @property
     def peak_buffered(self) -> int:
@@ -153,7 +178,9 @@ class StreamParser:
         if self._received or self._body is not None:
             raise LocalProtocolError("receive_response comes once, before the first data")
         self._body = judge_response(status, headers, self.dialect, self._limits)
-        self._streams = self._body is None
+        if self._detector is not None:
+            self._detector.receive_response(headers)
+        self._streams = self._body is None and self._detector is None
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
         """Take one chunk of the body, decoded (no gzip, no chunked coding) and cut anywhere.
@@ -186,14 +213,31 @@ class StreamParser:
         """The bytes that are for the framer, while not all of them are."""
         if self._ended:
             raise LocalProtocolError("receive_data after receive_eof; make a new StreamParser")
-        if self._body is None or not data:
+        if not data or (self._body is None and self._detector is None):
             return b""  # nothing follows the last event
         self._received = True
-        found = self._body.receive_data(data)
-        if found is None:
+        if self._body is not None:
+            data = self._body.receive_data(data) or b""
+            if not data:
+                return b""
+            self._body = None
+        if self._detector is not None:
+            return self._detected(self._detector, self._detector.receive_data(data))
+        self._streams = True
+        return data
+
+    def _detected(self, detector: Detector, data: bytes) -> bytes:
+        """What is for the framer of the dialect that was found, if one was."""
+        if detector.dialect is not None:
+            self._adopt(detector.dialect)
+            self.detected = detector.why
+        elif detector.undecidable:
+            self._fail(detector.error())
+        else:
             return b""
-        self._body, self._streams = None, True
-        return found
+        self._detector = None
+        self._streams = self._failure is None
+        return data
 
     def _check_undrained(self) -> None:
         # A frame takes memory of its own, however few bytes it came from.
@@ -217,6 +261,8 @@ class StreamParser:
         """
         if self._ended:
             return
+        if self._detector is not None and self._body is None:
+            self.receive_data(self._detected(self._detector, self._detector.receive_eof()))
         self._ended = True
         if self._streams:
             self._framer.receive_eof()
@@ -305,15 +351,25 @@ class StreamParser:
         self._state = state
         self._steps = STEPS[state]
 
-    def _odd(self, frame: Frame) -> tuple[Event, ...]:
+    def _decode_first(self, frame: Frame) -> Sequence[Event]:
+        """Decode the first frame; one that says nothing may show what came instead."""
+        self._decode = self._decode_next
+        found = self._decode(frame)
+        if all(isinstance(event, Unknown | Error) for event in found):
+            self._strange = self._strange or frame
+        return found
+
+    def _odd(self, frame: Frame) -> Sequence[Event]:
         """A frame without data: liveness, or lines in which an error may hide."""
         if not frame.other:
+            if frame.event in self.dialect.bare_events:
+                return self._decode(frame)
             text = frame.comment.decode("utf-8", "replace") if frame.comment else frame.event
             return (Heartbeat(text, frame=frame),)
         error = self._find_stray_error(frame)
         if error is not None:
             return (error.event(frame),)
-        self._stray = self._stray or frame.other[:80]
+        self._strange = self._strange or frame
         return (Unknown(frame=frame),)
 
     def _find_stray_error(self, frame: Frame) -> VendorError | None:
@@ -323,10 +379,10 @@ class StreamParser:
         """An open unit at EOF counts if it is complete: whole JSON, the sentinel, or an error."""
         if frame.data is None:
             counts = self._find_stray_error(frame) is not None
-            self._stray = self._stray or frame.other[:80]
         else:
             counts = is_done_sentinel(frame.data) or is_json(frame.data)
         if not counts:
+            self._strange = self._strange or frame
             self._frames.pop()
 
     def _receive_end(self) -> None:
@@ -335,9 +391,10 @@ class StreamParser:
             if self._body is not None:
                 if self._ended or self._body.complete:
                     self._fail(self._body.error())
-            else:
-                if self._decode_eof is not None:
-                    self._events.extend(self._decode_eof())
+            elif self._detector is None:
+                judge = self._decode_eof if self._broken is None else self._decode_loss
+                if judge is not None:
+                    self._events.extend(judge())
                 if not any(isinstance(event, Done | Error) for event in self._events):
                     self._fail(self._cut_off())
         if self._failure is not None:
@@ -349,8 +406,17 @@ class StreamParser:
         if self._broken is not None:
             kind, what = self._broken[0], f"the connection failed with {self._broken[1]}"
         if self._state is State.IDLE:
-            seen = f"; it began with {self._stray!r}" if self._stray else ""
-            message = f"{what} before any event of {self.dialect.name} came{seen}"
+            message = f"{what} before any event of {self.dialect.name} came{self._seen_instead()}"
             return Error(kind, message, recovery=Recovery.RETRY)
         message = f"the answer was cut off: {what} before {self.dialect.terminator}"
         return Error(kind, message, recovery=Recovery.RESUME)
+
+    def _seen_instead(self) -> str:
+        if self._strange is None:
+            return ""
+        from tokenwire.dialects.detect import all_dialects, recognise, shown
+
+        fitting = recognise(self._strange, all_dialects())
+        names = " or ".join(one.name for one in fitting if one.name != self.dialect.name)
+        looks = f"; it looks like {names}" if names else ""
+        return f"; it began with {shown(self._strange.data or self._strange.other)}{looks}"

@@ -32,7 +32,7 @@ def judge_response(
     """
     named = {name.lower(): value for name, value in headers.items()}
     media_type = named.get("content-type", "").partition(";")[0].strip().lower()
-    fits = media_type in dialect.media_types
+    fits = media_type in dialect.media_types or dialect.media_types == ("*/*",)
     good = status == 200 if dialect.strict else 200 <= status < 300
     if good and status not in _WITHOUT_BODY:
         if fits:
@@ -83,6 +83,8 @@ class ResponseBody:
 
     def receive_data(self, data: bytes) -> bytes | None:
         """Take a chunk. Gives all bytes back if they turn out to be the stream after all."""
+        if self._doubtful and self._dialect.format == "text":
+            return data  # anything may be text
         if self._doubtful:
             data = data.lstrip(b" \t\r\n\xef\xbb\xbf")  # says nothing in any format
             if not data:

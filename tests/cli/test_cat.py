@@ -215,19 +215,37 @@ def test_every_kind_of_error_has_a_code_of_its_own_or_shares_the_last() -> None:
     assert not {Exit.COMPLETE, Exit.FAILED, Exit.USAGE} & set(OF_KIND.values())
 
 
+def test_dialects_are_listed_where_one_is_not_known(run: Run) -> None:
+    done = run("cat", "-", "-d", "nosuch")
+    assert done.returncode == Exit.USAGE
+    said = f"no dialect is named 'nosuch'; there are: {', '.join(available_dialects())}"
+    assert said in done.stderr.decode()
+
+
+def test_the_dialect_is_found_and_named(run: Run) -> None:
+    done = run("cat", data=b'{"model":"m","response":"Hi","done":true,"done_reason":"stop"}\n')
+    assert (done.returncode, done.stdout) == (Exit.COMPLETE, b"Hi")
+    assert done.stderr.startswith(b"tokenwire: reading ollama-generate: the first event has ")
+
+
+def test_the_dialect_of_a_url_is_found(run: Run, url: str) -> None:
+    done = run("cat", f"{url}/v1/messages?cut=random")
+    assert done.returncode == Exit.COMPLETE
+    assert done.stderr.startswith(b"tokenwire: reading anthropic-messages: the first event has ")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("data", "said"),
     [
-        (["-d", "nosuch"], "no dialect is named 'nosuch'; there are: "),
-        ([], "say how the stream is written: --dialect NAME, one of "),
+        (b"<html><title>Bad Gateway</title>", b"a page of HTML"),
+        (b"\x1f\x8b\x08\0\0\0", b"gzip: let the client decompress it"),
+        (b'data: {"what": 1}\n\n', b"no dialect is known that begins like this"),
     ],
 )
-def test_dialects_are_listed_where_one_is_missing(
-    run: Run, arguments: list[str], said: str
-) -> None:
-    done = run("cat", "-", *arguments)
-    assert done.returncode == Exit.USAGE
-    assert said + ", ".join(available_dialects()) in done.stderr.decode()
+def test_no_dialect_is_found(run: Run, data: bytes, said: bytes) -> None:
+    done = run("cat", data=data)
+    assert (done.returncode, done.stdout) == (Exit.UNREADABLE, b"")
+    assert said in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tokenwire.cli.exits import OF_KIND, Exit
 from tokenwire.cli.report import report
 from tokenwire.cli.show import EventView, JSONView, TextView, View
 from tokenwire.cli.source import Call, is_url, open_file, read_file, read_url
-from tokenwire.dialects import Dialect, available_dialects, get_dialect
+from tokenwire.dialects import Dialect, get_dialect
 from tokenwire.drive import EventStream
 from tokenwire.errors import StreamError, UnknownDialectError
 from tokenwire.events import Done, Error, Event, Token
@@ -23,7 +23,14 @@ Form = Literal["text", "events", "json"]
 
 @click.command(short_help="Print the text of a stream as it arrives.")
 @click.argument("source", metavar="[URL | FILE | -]", required=False)
-@click.option("-d", "--dialect", metavar="NAME", help="How the stream is written. Required.")
+@click.option(
+    "-d",
+    "--dialect",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="How the stream is written.",
+)
 @click.option("--events", "form", flag_value="events", help="Show every event, one a line.")
 @click.option("--json", "form", flag_value="json", help="Show every event as a JSON line.")
 @click.option("--choice", default=0, show_default=True, help="Which of several answers to print.")
@@ -40,7 +47,7 @@ Form = Literal["text", "events", "json"]
 )
 def cat(
     source: str | None,
-    dialect: str | None,
+    dialect: str,
     form: Form | None,
     choice: int,
     headers: tuple[str, ...],
@@ -50,6 +57,8 @@ def cat(
     timeout: float,
 ) -> int:
     """Read the stream of a URL, a FILE or standard input (-) and print its text as it arrives.
+
+    The dialect is found from the stream, and named on standard error, unless it is given.
 
     \b
     The exit code says how it ended:
@@ -80,9 +89,13 @@ def cat(
 def _print(opened: AbstractContextManager[EventStream], view: View) -> int:
     last: Event | None = None
     tokens = 0
+    detects = True
     try:
         with opened as events:
             for last in events:
+                if detects and (found := events.parser.detected):
+                    detects = False
+                    _say(f"reading {events.parser.dialect.name}: {found}")
                 tokens += isinstance(last, Token)
                 view.show(last)
     except StreamError as error:
@@ -93,8 +106,12 @@ def _print(opened: AbstractContextManager[EventStream], view: View) -> int:
     if isinstance(last, Done):
         return Exit.COMPLETE
     assert isinstance(last, Error)  # a stream ends in one of the two
-    click.echo(f"tokenwire: {report(last, tokens)}", err=True)
+    _say(report(last, tokens))
     return OF_KIND[last.kind]
+
+
+def _say(text: str) -> None:
+    click.echo(f"tokenwire: {text}", err=True)
 
 
 def _source(source: str | None) -> str:
@@ -105,10 +122,9 @@ def _source(source: str | None) -> str:
     return source
 
 
-def _dialect(name: str | None) -> Dialect:
-    if name is None:
-        names = ", ".join(available_dialects())
-        raise click.UsageError(f"say how the stream is written: --dialect NAME, one of {names}")
+def _dialect(name: str) -> Dialect | str:
+    if name == "auto":
+        return name
     try:
         return get_dialect(name)
     except UnknownDialectError as error:

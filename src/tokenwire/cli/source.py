@@ -6,6 +6,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import BufferedReader
+from typing import Final
 
 import click
 from msgspec import Struct
@@ -59,7 +60,7 @@ def open_file(source: str) -> BufferedReader:
 
 
 @contextmanager
-def read_file(source: str, dialect: Dialect) -> Generator[EventStream, None, None]:
+def read_file(source: str, dialect: Dialect | str) -> Generator[EventStream, None, None]:
     """The events of a file."""
     with open_file(source) as file:
         # `read1` gives what a pipe has; `read` would wait until a chunk is full.
@@ -67,7 +68,7 @@ def read_file(source: str, dialect: Dialect) -> Generator[EventStream, None, Non
 
 
 @contextmanager
-def read_url(url: str, dialect: Dialect, call: Call) -> Generator[EventStream, None, None]:
+def read_url(url: str, dialect: Dialect | str, call: Call) -> Generator[EventStream, None, None]:
     """The events of a response.
 
     Raises:
@@ -105,10 +106,14 @@ def _no_response(kind: ErrorKind, message: str) -> StreamError:
     return StreamError(Error(kind, message))
 
 
-def _headers(dialect: Dialect, call: Call) -> list[tuple[bytes, bytes]]:
+_STREAMS: Final = ("text/event-stream", "application/x-ndjson", "application/json")
+
+
+def _headers(dialect: Dialect | str, call: Call) -> list[tuple[bytes, bytes]]:
     given = {name.lower() for name, _ in call.headers}
+    media_types = _STREAMS if isinstance(dialect, str) else dialect.media_types
     headers = {
-        "accept": ", ".join((*dialect.media_types, "*/*;q=0.1")),
+        "accept": ", ".join((*media_types, "*/*;q=0.1")),
         # Compressed streams come in bursts: a compressor waits for more to compress.
         "accept-encoding": "identity",
         "user-agent": f"tokenwire/{__version__}",

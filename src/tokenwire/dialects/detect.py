@@ -1,0 +1,348 @@
+"""Which dialect is this? From a response's headers, its first bytes and its first events.
+
+The order of trust: a header that only one dialect sends, then the format that the first bytes show,
+then the `Dialect.marks` that the first events bear. What cannot be told apart is not guessed: then
+there are candidates, and why each is one. Bytes are held until it is decided, as many as one event
+may have at most.
+
+What cannot be told: which of the services is speaking that speak openai-chat, and a stream whose
+first event is an error that many could have sent.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any, Final
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from tokenwire.dialects import Dialect, available_dialects, get_dialect
+from tokenwire.dialects.vendor_errors import find_error
+from tokenwire.dialects.wire import is_done_sentinel, is_list, is_mapping, json_text
+from tokenwire.errors import FramingError, Recovery, UnknownDialectError
+from tokenwire.events import Error
+from tokenwire.frame import Frame
+from tokenwire.framing import Framer
+from tokenwire.framing.sse import SSEFramer
+from tokenwire.limits import DEFAULT_LIMITS, Limits
+
+# Events that are looked at before giving up. A stream's own kind shows in its first or second.
+MAX_EVENTS: Final = 16
+
+_BOM: Final = b"\xef\xbb\xbf"
+_PRELUDE: Final = 12  # bytes of a binary message that prove it one
+_SHORT: Final = 40  # bytes after which a line must have shown its kind
+
+# What the first bytes say, blank ones and a BOM aside: the format's name as framers have it.
+_STARTS: Final = (
+    (re.compile(rb'[0-9a-z]:["{\[tfn0-9-]'), "CODE:JSON lines"),
+    (re.compile(rb"(data|event|id|retry|message|error)?:"), "SSE"),
+    (re.compile(rb"(data|event|id|retry)[\r\n]"), "SSE"),
+    (re.compile(rb"\{"), "JSON Lines"),
+    (re.compile(rb"\["), "JSON array"),
+)
+_CONTENT_TYPES: Final = {
+    "application/vnd.amazon.eventstream": "Amazon event stream",
+    "application/x-ndjson": "JSON Lines",
+    "application/stream+json": "JSON Lines",
+    "text/event-stream": "SSE",
+    "text/plain": "text",
+}
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
+
+
+class Candidate(Struct, frozen=True):
+    """A dialect that it may be.
+
+    Attributes:
+        name: Its name.
+        why: What speaks for it.
+    """
+
+    name: str
+    why: str
+
+
+class Detector:
+    """Finds the dialect of one response. It does no I/O and reads nothing twice.
+
+    Feed it with `receive_response`, if there is a head, then with `receive_data`, and with
+    `receive_eof` if it is not decided by then.
+
+    Args:
+        limits: ``max_event_size`` bounds what is held.
+        dialects: The ones to choose from; all that are available, unless given.
+
+    Attributes:
+        dialect: The one it is; None while that is not decided.
+        why: What decided it.
+        candidates: What it may be, where more than one fits.
+        undecidable: All was seen that is looked at, and nothing fits, or too much.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_dialects",
+        "_first",
+        "_fitting",
+        "_framer",
+        "_held",
+        "_limits",
+        "_looked_at",
+        "_media_type",
+        "_seen",
+        "candidates",
+        "dialect",
+        "undecidable",
+        "why",
+    )
+
+    def __init__(
+        self, limits: Limits = DEFAULT_LIMITS, *, dialects: Iterable[Dialect] | None = None
+    ) -> None:
+        self._dialects = list(all_dialects() if dialects is None else dialects)
+        self._limits = limits
+        self._held = bytearray()
+        self._media_type = ""
+        self._framer: Framer | None = None
+        self._fitting: list[Dialect] = []  # by their format
+        self._looked_at = 0  # bytes
+        self._seen = 0  # events
+        self._broken: FramingError | None = None
+        self._first: Frame | None = None
+        self.dialect: Dialect | None = None
+        self.why = ""
+        self.candidates: list[Candidate] = []
+        self.undecidable = False
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held."""
+        return len(self._held)
+
+    def receive_response(self, headers: Mapping[str, str]) -> None:
+        """The response's head: some dialects name themselves there."""
+        named = {name.lower(): value for name, value in headers.items()}
+        self._media_type = named.get("content-type", "").partition(";")[0].strip().lower()
+        for dialect in self._dialects:
+            for name, pattern in dialect.headers.items():
+                if name in named and fnmatchcase(named[name], pattern):
+                    self._decide(dialect, f"the response has {name}: {named[name]}")
+                    return
+
+    def receive_data(self, data: bytes) -> bytes:
+        """Take a chunk; gives all bytes received so far once it is decided, nothing before."""
+        self._held += data
+        if self.dialect is None and not self.undecidable:
+            self._look(data)
+        return self._released()
+
+    def receive_eof(self) -> bytes:
+        """The body ended; gives all bytes received, if what came is enough to decide."""
+        if self.dialect is None and not self.undecidable:
+            self._look(b"", eof=True)
+            self.undecidable = self.dialect is None
+        return self._released()
+
+    def _released(self) -> bytes:
+        if self.dialect is None:
+            return b""
+        held = bytes(self._held)
+        self._held.clear()
+        return held
+
+    def _decide(self, dialect: Dialect, why: str) -> None:
+        self.dialect, self.why, self.candidates = dialect, why, []
+
+    def _look(self, data: bytes, *, eof: bool = False) -> None:
+        if self._framer is None:
+            named = format_of(bytes(self._held[:_SHORT]), self._media_type, eof=eof)
+            if named is None:
+                return
+            self._fitting = [one for one in self._dialects if one.format == named]
+            if len(self._fitting) == 1 and not self._fitting[0].marks:
+                self._decide(self._fitting[0], f"nothing else is written as {named}")
+            if not self._fitting or self.dialect is not None:
+                self.undecidable = self.dialect is None
+                return
+            self._framer = self._fitting[0].framer(self._limits)
+            data = bytes(self._held)
+        room = self._limits.max_event_size - self._looked_at
+        self._looked_at += len(data)
+        try:
+            if data[:room]:
+                self._framer.receive_data(data[:room])
+            if eof:
+                self._framer.receive_eof()
+        except FramingError as error:
+            self._broken = error
+        frames = self._framer.frames
+        while frames and self.dialect is None and self._seen < MAX_EVENTS:
+            self._weigh(frames.popleft())
+        enough = self._broken or len(data) > room or self._seen == MAX_EVENTS
+        self.undecidable = bool(enough) and self.dialect is None
+
+    def _weigh(self, frame: Frame) -> None:
+        if not frame.data or not frame.data.strip() or is_done_sentinel(frame.data):
+            return
+        self._seen += 1
+        self._first = self._first or frame
+        best = recognise(frame, self._fitting)
+        if len(best) == 1:
+            self._decide(get_fitting(self._fitting, best[0].name), best[0].why)
+        elif best:
+            self.candidates = best
+
+    def error(self) -> Error:
+        """What to tell where it is undecidable: the error that came, or what was seen instead."""
+        held = bytes(self._held)
+        # An error document may be printed over many lines, none of which is JSON by itself.
+        first = _json(self._first.data if self._first else None)
+        found = find_error(first) or find_error(_json(held))
+        if found is not None:
+            return found.event(self._first)
+        if self.candidates:
+            fitting = "; ".join(f"{one.name}: {one.why}" for one in self.candidates)
+            message = f"it cannot be told which dialect this is, so name it. It may be {fitting}"
+            return Error("malformed", message, frame=self._first)
+        if self._broken is not None:
+            return Error(
+                "limit" if self._broken.kind == "limit" else "malformed", str(self._broken)
+            )
+        if not held.strip():
+            return Error("truncated", "the body ended before any event", recovery=Recovery.RETRY)
+        message = (
+            "no dialect is known that begins like this, so name it if it is a stream:"
+            f" {shown(held[:_SHORT])}"
+        )
+        return Error("malformed", message, frame=self._first)
+
+
+@cache
+def all_dialects() -> tuple[Dialect, ...]:
+    """All dialects that can be had; an installed package's broken one is left out."""
+    found: list[Dialect] = []
+    for name in available_dialects():
+        try:
+            found.append(get_dialect(name))
+        except (UnknownDialectError, ImportError, TypeError, AttributeError):
+            continue
+    return tuple(found)
+
+
+def get_fitting(dialects: Iterable[Dialect], name: str) -> Dialect:
+    """The one of this name."""
+    return next(one for one in dialects if one.name == name)
+
+
+def format_of(head: bytes, media_type: str, *, eof: bool = False) -> str | None:
+    """The format that a body's first bytes show; "" if none, None if more must be seen first.
+
+    Args:
+        head: The first bytes, some 40.
+        media_type: The response's content type without parameters, or "".
+        eof: No more come.
+    """
+    if head[:1] in (b"\0", b"\1"):
+        if len(head) >= _PRELUDE and crc32(head[:8]).to_bytes(4, "big") == head[8:_PRELUDE]:
+            return "Amazon event stream"
+        return "" if len(head) >= _SHORT or eof else None
+    if _BOM.startswith(head[:3]) and not eof:
+        return None
+    told = _CONTENT_TYPES.get(media_type, "")
+    text = head.removeprefix(_BOM).lstrip()
+    if not text:
+        return told if eof else None
+    for start, named in _STARTS:
+        if start.match(text):
+            return named
+    if len(head) >= _SHORT or eof:
+        return told
+    return None
+
+
+def recognise(frame: Frame, dialects: Iterable[Dialect]) -> list[Candidate]:
+    """The dialects whose marks a frame bears: those with the most, all of them if equal."""
+    document = _json(frame.data)
+    best: list[Candidate] = []
+    most = 0
+    for dialect in dialects:
+        borne = max(
+            (one for one in dialect.marks if all(_holds(mark, frame, document) for mark in one)),
+            key=len,
+            default=(),
+        )
+        if len(borne) > most:
+            best, most = [], len(borne)
+        if borne and len(borne) == most:
+            best.append(Candidate(dialect.name, f"the first event has {' and '.join(borne)}"))
+    return best
+
+
+_ABSENT: Final = object()
+
+AUTO: Final = Dialect(
+    name="auto",
+    framer=SSEFramer,
+    decoder=lambda: lambda frame: (),
+    media_types=("*/*",),
+    terminator="what the dialect ends with",
+)
+"""Stands in a parser until the dialect is found; nothing is ever read with it."""
+
+
+def _holds(mark: str, frame: Frame, document: Any) -> bool:
+    path, equals, pattern = mark.partition("=")
+    if path == "@text":
+        return document is _ABSENT and (frame.data or b"").lstrip()[:1] not in (b"{", b"[")
+    if path == "@event":
+        return fnmatchcase(frame.event, pattern)
+    if path == "@base64-json":
+        return is_mapping(_json(_unpacked(_at(document, pattern))))
+    value = _at(document, path)
+    if not equals or value is _ABSENT:
+        return value is not _ABSENT
+    text = value if isinstance(value, str) else json_text(value)
+    return fnmatchcase(text, pattern)
+
+
+def _at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        if is_mapping(document) and name in document:
+            document = document[name]
+        elif is_list(document) and name.isdigit() and int(name) < len(document):
+            document = document[int(name)]
+        else:
+            return _ABSENT
+    return document
+
+
+def _unpacked(value: Any) -> bytes:
+    try:
+        return binascii.a2b_base64(value) if isinstance(value, str) else b""
+    except ValueError:
+        return b""
+
+
+def _json(data: bytes | None) -> Any:
+    try:
+        return msgspec.json.decode(data or b"")
+    except (ValueError, RecursionError):
+        return _ABSENT
+
+
+def shown(head: bytes) -> str:
+    """A body's first bytes, escaped, and what they look like."""
+    text = repr(head[:80])[1:] + ("..." if len(head) > 80 else "")
+    for magic, name in _COMPRESSED.items():
+        if head.startswith(magic):
+            return f"{text}, which is {name}: let the client decompress it"
+    if head.removeprefix(_BOM).lstrip().startswith(b"<"):
+        return f"{text}, which is a page of HTML or XML"
+    return text
