@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.dialects.checks import told
 from tests.reading import read
 
 from tokenwire import (
@@ -194,6 +195,24 @@ def test_ollama_cut() -> None:
     (_, error) = read([b'{"message":{"content":"a"},"done":false}\n'], "ollama-chat").events
     assert isinstance(error, Error)
     assert error.message.endswith('before "done": true')
+
+
+# --- told by their marks ---
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        ("ollama-chat", b'{"model":"m","message":{"content":""},"done":false}\n'),
+        ("ollama-generate", b'{"model":"m","response":"","done":false}\n'),
+        ("positioned", b'data: {"token":"a","position":0}\n\n'),
+        ("sse", b"data: a\n\n"),
+        ("", b'{"text":"a"}\n'),
+    ],
+)
+def test_told_by_marks(name: str, wire: bytes) -> None:
+    """``jsonl`` and ``event-stream`` have no marks: they are asked for."""
+    assert told(wire) == name
 
 
 # --- by name ---

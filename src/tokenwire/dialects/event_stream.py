@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects.encoding import cannot_say, heartbeat
 from tokenwire.events import Data, Event, Heartbeat
 from tokenwire.frame import Frame
@@ -46,4 +46,13 @@ EVENT_STREAM = Dialect(
     terminator="an end, which an event stream never has",
     resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID header"),
     strict=True,
+    notes=Notes(
+        vendor="WHATWG, HTML standard",
+        sources=("https://html.spec.whatwg.org/multipage/server-sent-events.html",),
+        request="GET with Accept: text/event-stream",
+        text="nowhere: each event is Data, its type the kind and its data the value",
+        errors="none: only the response's status and content type",
+        resume="Last-Event-ID, after a clean end as well",
+        quirks=("It has no terminator, so it never ends in Done.",),
+    ),
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, json_frame
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
@@ -93,6 +93,14 @@ def json_lines(
         encoder=lambda: encode,
         media_types=("application/jsonl", "application/x-ndjson", "application/json"),
         terminator=f"a line with {end!r} set",
+        notes=Notes(
+            vendor="no one's: for services of your own",
+            sources=("https://jsonlines.org",),
+            text=f".{text}",
+            errors=f"a line with .{error} set: a text, or an object with message and code",
+            heartbeats="a blank line",
+            quirks=("A line with neither text, end nor error is Data of kind json.",),
+        ),
     )
 
 

@@ -14,17 +14,11 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect
-from tokenwire.dialects.encoding import cannot_say, json_frame
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects.encoding import cannot_say, json_frame, word_for
+from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import (
-    UNREADABLE,
-    MalformedError,
-    json_text,
-    malformed,
-    read_payloads,
-    reason_for,
-)
+from tokenwire.dialects.wire import UNREADABLE, json_text
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Done,
@@ -83,16 +77,12 @@ class Decoder:
     """Lines to events, of both endpoints: they differ in where the text stands."""
 
     def __init__(self) -> None:
-        self._started = False
+        self._answer = OneChoice(DONE_REASONS)
         self._calls = 0
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one line."""
-        try:
-            lines = read_payloads(frame.data or b"", LineWire, _decode_json)
-        except MalformedError as reason:
-            return (malformed(frame, reason),)
-        return [event for line in lines for event in self._receive(line, frame)]
+        return read_frame(frame, LineWire, _decode_json, self._receive)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``"done": true`` completes an answer."""
@@ -101,10 +91,7 @@ class Decoder:
     def _receive(self, line: LineWire, frame: Frame) -> Sequence[Event]:
         if line.error:
             return (read_error(line.error).event(frame),)
-        events: list[Event] = []
-        if not self._started and line.model:
-            self._started = True
-            events.append(Started(None, line.model, frame=frame))
+        events = self._answer.start(frame, model=line.model)
         message = line.message or MessageWire(line.response, line.thinking, line.tool_calls)
         if message.thinking:
             events.append(Reasoning(message.thinking, frame=frame))
@@ -112,12 +99,11 @@ class Decoder:
             events.append(Token(message.content, frame=frame))
         events.extend(self._tool_call(call, frame) for call in message.tool_calls or ())
         if line.done:
-            reason = reason_for(line.done_reason, DONE_REASONS)
             if line.prompt_eval_count is not None or line.eval_count is not None:
                 counts = (line.prompt_eval_count, line.eval_count)
                 events.append(Usage(*counts, final=True, frame=frame))
-            events.append(Finished(0, reason, line.done_reason, frame=frame))
-            events.append(Done(reason, frame=frame))
+            events += self._answer.finish(line.done_reason, frame)
+            events += self._answer.done(frame)
         if not events and line.done is None and line.message is None and line.response is None:
             events.append(Unknown(frame=frame))
         return events
@@ -166,9 +152,8 @@ class Encoder:
                 counts = {"prompt_eval_count": input_tokens, "eval_count": output_tokens}
                 self._last |= {name: n for name, n in counts.items() if n is not None}
                 return ()
-            case Finished(index=0, reason=reason, raw_reason=raw):
-                word = raw if raw and DONE_REASONS.get(raw, "other") == reason else reason
-                self._last["done_reason"] = word
+            case Finished(index=0):
+                self._last["done_reason"] = word_for(event, DONE_REASONS)
                 return ()
             case Done():
                 if "done_reason" not in self._last:
@@ -205,7 +190,9 @@ def _generate_line(message: dict[str, Any]) -> dict[str, Any]:
     return {"response": said.pop("content"), **said}
 
 
-def _dialect(name: str, line: Callable[[dict[str, Any]], dict[str, Any]]) -> Dialect:
+def _dialect(
+    name: str, line: Callable[[dict[str, Any]], dict[str, Any]], *, field: str, text: str
+) -> Dialect:
     return Dialect(
         name=name,
         framer=JSONLinesFramer,
@@ -213,8 +200,24 @@ def _dialect(name: str, line: Callable[[dict[str, Any]], dict[str, Any]]) -> Dia
         encoder=lambda: Encoder(name, line),
         media_types=("application/x-ndjson", "application/json"),
         terminator='"done": true',
+        marks=((field, "done"),),
+        notes=Notes(
+            vendor="Ollama",
+            sources=("https://github.com/ollama/ollama/blob/main/docs/api.md", "recordings"),
+            request=f"POST /api/{name.removeprefix('ollama-')}; it streams unless told not to",
+            text=text,
+            errors='a line {"error": "text"} with status 200, and the end of the body',
+            quirks=(
+                "Q17: nothing follows an error, not even a line with done.",
+                "Q27: every tool call of an answer may have index 0; calls come whole.",
+                "Q28: the arguments of a tool call are an object, no text.",
+                "Q32: lines may hold images and have no limit; Ollama's own client takes 8 MB.",
+                "done_reason load or unload answers an empty prompt: other, not stop.",
+            ),
+            doubtful=("Token counts may be missing where the prompt was in the cache.",),
+        ),
     )
 
 
-OLLAMA_CHAT = _dialect("ollama-chat", _chat_line)
-OLLAMA_GENERATE = _dialect("ollama-generate", _generate_line)
+OLLAMA_CHAT = _dialect("ollama-chat", _chat_line, field="message", text=".message.content")
+OLLAMA_GENERATE = _dialect("ollama-generate", _generate_line, field="response", text=".response")

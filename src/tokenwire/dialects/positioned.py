@@ -12,16 +12,11 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import (
-    UNREADABLE,
-    MalformedError,
-    is_done_sentinel,
-    malformed,
-    read_payloads,
-)
+from tokenwire.dialects.wire import UNREADABLE, is_done_sentinel
 from tokenwire.events import Done, Error, Event, Heartbeat, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
@@ -41,16 +36,9 @@ _decode_json = JSONDecoder(Positioned).decode
 
 def decode(frame: Frame) -> Sequence[Event]:
     """The events of one frame."""
-    data = frame.data or b""
-    if is_done_sentinel(data):
+    if is_done_sentinel(frame.data or b""):
         return (Done("stop", frame=frame),)
-    if not data:
-        return (Heartbeat(frame=frame),)
-    try:
-        payloads = read_payloads(data, Positioned, _decode_json)
-    except MalformedError as reason:
-        return (malformed(frame, reason),)
-    return [event for payload in payloads for event in _events(payload, frame)]
+    return read_frame(frame, Positioned, _decode_json, _events)
 
 
 def _events(payload: Positioned, frame: Frame) -> Sequence[Event]:
@@ -102,5 +90,13 @@ POSITIONED = Dialect(
     terminator='data: {"done": true} or data: [DONE]',
     resumption=Resumption(
         method="cursor", kind="position", field="resume_from in the body", read=read_position
+    ),
+    marks=(("token", "position"),),
+    notes=Notes(
+        vendor="no one's: for services of your own",
+        text=".token",
+        errors='data: {"error": "text"} or data: {"error": {"message", "code"}}',
+        resume="the position of the last token that came, as resume_from in the body; the server"
+        " goes on behind it",
     ),
 )

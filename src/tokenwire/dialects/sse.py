@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import is_done_sentinel, json_or_text
@@ -63,4 +63,16 @@ SSE = Dialect(
     encoder=lambda: encode,
     terminator="data: [DONE]",
     resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID header"),
+    marks=(("@event=", "@text"),),
+    notes=Notes(
+        vendor="no one's: for services of your own",
+        sources=("https://html.spec.whatwg.org/multipage/server-sent-events.html",),
+        text="the data of events without a type, as it is",
+        errors="event: error with a text, or with an object that has message and code",
+        resume="Last-Event-ID, where the service numbers its events",
+        quirks=(
+            "An event left open at the end of the body is dropped: plain text cannot show that it"
+            " is whole.",
+        ),
+    ),
 )

@@ -12,9 +12,17 @@ order:
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.events import Reason
+
+CUTTING: Final[frozenset[Reason]] = frozenset({"length", "content_filter", "error", "cancelled"})
+"""Reasons after which the arguments of a call may be cut anywhere: it is not complete."""
+
+_LONGEST = 256  # characters of a name; services' ids have up to 64
 
 
 class Slot(Struct):
@@ -107,20 +115,27 @@ class NumberedCalls:
 
     def open(self, name: str | int) -> str:
         """A key for the call that the wire calls so; a call that had this name is forgotten."""
-        key = self._open[name] = str(self._begun)
+        key = self._open[_short(name)] = str(self._begun)
         self._begun += 1
         return key
 
     def get(self, name: str | int) -> str | None:
         """The key of an open call, or None."""
-        return self._open.get(name)
+        return self._open.get(_short(name))
 
     def close(self, name: str | int) -> str | None:
         """The key of an open call, which is open no longer, or None."""
-        return self._open.pop(name, None)
+        return self._open.pop(_short(name), None)
 
     def close_all(self) -> list[str]:
         """The keys of all open calls, none of which is open any longer."""
         keys = list(self._open.values())
         self._open.clear()
         return keys
+
+
+def _short(name: str | int) -> str | int:
+    """The name, or what stands for one that is too long to be kept."""
+    if isinstance(name, int) or len(name) <= _LONGEST:
+        return name
+    return f"{len(name)} characters, {hash(name)}"

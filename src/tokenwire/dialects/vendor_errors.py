@@ -24,6 +24,7 @@ RETRYABLE_STATUSES: Final = frozenset(
 # Vendors' words for the same, as they stand in `code`, `type` or `status` of an error.
 RETRYABLE_CODES: Final = frozenset(
     {
+        "-32603",  # JSON-RPC: internal error
         "api_error",
         "deadline_exceeded",
         "gateway_timeout",

@@ -101,16 +101,26 @@ def json_or_text(data: bytes) -> Any:
 
 
 def json_text(value: object) -> str:
-    """A value as JSON text; half surrogates, which services send, are written as escapes."""
+    """A value as JSON text; half surrogates, which services send, are written as escapes.
+
+    One that is nested more deeply than it can be written is ``null``.
+    """
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(value)
+    except RecursionError:
+        return "null"
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Is this a JSON array?"""
     return isinstance(value, list)
+
+
+def list_of(value: object) -> list[Any]:
+    """A list as it is; anything else has no items."""
+    return value if is_list(value) else []
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
