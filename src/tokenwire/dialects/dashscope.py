@@ -1,0 +1,327 @@
+"""``dashscope``: Alibaba's own API for Qwen and others, with ``X-DashScope-SSE: enable``.
+
+Source: https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope, the SDK ``dashscope``, and
+recordings.
+
+An answer is complete when every choice has a ``finish_reason`` other than the word ``null``, at
+``event:done`` or at EOF. Whether texts are whole each time or deltas depends on the request
+(``incremental_output``) and on the model, so it is found out, unless `dashscope` is told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._dashscope_encode import DashScopeEncoder
+from tokenwire.dialects._dashscope_wire import (
+    FINISH_REASONS,
+    OUTPUT_DATA,
+    ChoiceWire,
+    ChunkWire,
+    DetailsWire,
+    MessageWire,
+    UsageWire,
+    read_content,
+)
+from tokenwire.dialects._openai_wire import FunctionWire, ToolCallWire
+from tokenwire.dialects.cumulative import Cumulative, Delta
+from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.toolcalls import CUTTING, ToolCallSlots
+from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
+from tokenwire.dialects.wire import (
+    MAX_INDEX,
+    is_done_sentinel,
+    json_or_text,
+    json_text,
+    malformed,
+)
+from tokenwire.events import (
+    Data,
+    Event,
+    Reasoning,
+    Reset,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+# Words with which the codes begin of errors that pass.
+_TRANSIENT: Final = ("Throttling", "InternalError", "SystemError", "RequestTimeOut", "ModelServing")
+_STATUS: Final = re.compile(rb"(?:HTTP_STATUS/|^status: ?)([1-5][0-9]{2})", re.MULTILINE)
+
+_decode_json = JSONDecoder(ChunkWire).decode
+
+
+class _Call:
+    """What was said of a tool call."""
+
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self, cumulative: bool | None) -> None:
+        self.arguments = Cumulative(cumulative)
+        self.id: str | None = None
+        self.name: str | None = None
+
+
+class _Choice:
+    """What is known of one choice."""
+
+    __slots__ = (
+        *("answered", "calls", "end", "index", "items", "reasoning", "slots", "spoke"),
+        "text",
+    )
+
+    def __init__(self, index: int, cumulative: bool | None) -> None:
+        self.index = index
+        self.text = Cumulative(cumulative)
+        self.reasoning = Cumulative(cumulative)
+        self.slots = ToolCallSlots(index)
+        self.calls: dict[str, _Call] = {}
+        self.items: set[int] = set()  # hashes of what the last content held beside text
+        self.spoke = False
+        self.answered = False  # more than reasoning was said
+        self.end = OneChoice(FINISH_REASONS)
+
+
+class Decoder:
+    """Chunks to events.
+
+    Args:
+        cumulative: Texts are whole each time; False: they are deltas; None: find out.
+    """
+
+    def __init__(self, cumulative: bool | None = None) -> None:
+        self._cumulative = cumulative
+        self._choices: dict[int, _Choice] = {}
+        self._begin = OneChoice({})
+        self._usage: Usage | None = None
+        self._said: dict[str, Any] = {}
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one chunk."""
+        data = frame.data or b""
+        if frame.event == "error":
+            return (_error(read_error(json_or_text(data)), frame),)
+        if frame.event == "done" or is_done_sentinel(data):
+            return self._done(frame)
+        return read_frame(frame, ChunkWire, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Complete if all choices are finished."""
+        return self._done(None)
+
+    def _all_finished(self) -> bool:
+        return bool(self._choices) and all(
+            one.end.reason is not None for one in self._choices.values()
+        )
+
+    def _done(self, frame: Frame | None) -> Sequence[Event]:
+        if not self._all_finished():
+            return ()
+        return self._choices[min(self._choices)].end.done(frame)
+
+    def _receive(self, wire: ChunkWire, frame: Frame) -> Sequence[Event]:
+        if wire.code:
+            error = find_error(json_or_text(frame.data or b""))
+            if error is not None:
+                return (_error(error, frame),)
+        events = self._begin.start(frame, wire.request_id)
+        output = wire.output
+        if output is not None:
+            for position, choice in enumerate(output.choices or ()):
+                self._receive_choice(choice, position, frame, events)
+            if output.text is not None or (output.finish_reason and not output.choices):
+                message = MessageWire(output.text)
+                choice = ChoiceWire(0, message, output.finish_reason)
+                self._receive_choice(choice, 0, frame, events)
+            for kind in OUTPUT_DATA:
+                self._say_once(kind, getattr(output, kind), frame, events)
+        if wire.usage is not None:
+            self._receive_usage(wire.usage, frame, events)
+        return events if output is not None or events else (Unknown(frame=frame),)
+
+    def _receive_choice(
+        self, wire: ChoiceWire, position: int, frame: Frame, events: list[Event]
+    ) -> None:
+        index = position if wire.index is None else wire.index
+        choice = self._choices.get(index)
+        if choice is None:
+            if len(self._choices) == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
+                return
+            choice = self._choices[index] = _Choice(index, self._cumulative)
+        message = wire.message or MessageWire()
+        text, items = read_content(message.content)
+        if text or message.reasoning_content or message.tool_calls or items:
+            choice.spoke = True
+        elif choice.spoke and wire.message is not None:
+            # Whole texts do not become empty again: this is the empty delta that often comes last.
+            self._settle(False, frame, events)
+        thought = choice.reasoning.read(message.reasoning_content or "")
+        self._reason(thought, choice, frame, events)
+        self._learn(choice.reasoning, frame, events)
+        choice.answered = choice.answered or bool(text or message.tool_calls)
+        events += choice.text.tokens(text, frame, index=index)
+        self._learn(choice.text, frame, events)
+        said = {hash(json_text(item)): item for item in items}
+        events.extend(
+            Data(*item, index, frame=frame) for key, item in said.items() if key not in choice.items
+        )
+        choice.items = set(said) or choice.items
+        self._receive_calls(message.tool_calls or (), choice, frame, events)
+        raw = wire.finish_reason
+        if raw and raw != "null":
+            self._receive_finish(raw, choice, frame, events)
+
+    def _reason(self, said: Delta, choice: _Choice, frame: Frame, events: list[Event]) -> None:
+        if said.replaces and not choice.answered:
+            events.append(Reset(choice.index, frame=frame))  # it would void an answer too
+        if said.text:
+            events.append(Reasoning(said.text, choice.index, frame=frame))
+
+    def _receive_calls(
+        self,
+        calls: Sequence[ToolCallWire],
+        choice: _Choice,
+        frame: Frame,
+        events: list[Event],
+    ) -> None:
+        for position, wire in enumerate(calls):
+            if len(choice.calls) == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
+                return
+            function = wire.function or FunctionWire()
+            slot = choice.slots.place(
+                index=wire.index,
+                id=wire.id,
+                name=function.name,
+                position=position,
+                siblings=len(calls),
+            )
+            call = choice.calls.get(slot.key)
+            begins = call is None
+            call = call or _Call(self._cumulative)
+            choice.calls[slot.key] = call
+            said = function.arguments
+            text = said if isinstance(said, str) else json_text(said) if said else ""
+            delta = call.arguments.read(text)
+            if delta.replaces:
+                events.append(malformed(frame, "the arguments of a tool call changed"))
+                delta = Delta("")
+            id = None if call.id else slot.id  # they are repeated with whole texts
+            name = None if call.name else slot.name
+            call.id, call.name = slot.id, slot.name
+            if begins or id or name or delta.text:
+                said_now = (id, name, delta.text)
+                events.append(ToolCall(slot.key, choice.index, *said_now, frame=frame))
+            self._learn(call.arguments, frame, events)
+
+    def _learn(self, text: Cumulative, frame: Frame, events: list[Event]) -> None:
+        """One text that shows how it is sent tells it of all."""
+        if self._cumulative is None and text.cumulative is not None:
+            self._settle(text.cumulative, frame, events)
+
+    def _settle(self, cumulative: bool, frame: Frame, events: list[Event]) -> None:
+        if self._cumulative is not None:
+            return
+        self._cumulative = cumulative
+        for choice in self._choices.values():
+            for call in choice.calls.values():
+                call.arguments.settle(cumulative)
+            self._reason(choice.reasoning.settle(cumulative), choice, frame, events)
+            said, replaces = choice.text.settle(cumulative)
+            if replaces:
+                events.append(Reset(choice.index, 0, said, frame=frame))
+
+    def _receive_finish(self, raw: str, choice: _Choice, frame: Frame, events: list[Event]) -> None:
+        finished = choice.end.finish(raw, frame, index=choice.index)
+        if finished and choice.end.reason not in CUTTING:
+            events.extend(
+                ToolCall(key, choice.index, complete=True, frame=frame) for key in choice.calls
+            )
+        events += finished
+
+    def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
+        read = wire.prompt_tokens_details or DetailsWire()
+        written = wire.output_tokens_details or DetailsWire()
+        usage = Usage(
+            wire.input_tokens,
+            wire.output_tokens,
+            wire.total_tokens,
+            written.reasoning_tokens,
+            read.cached_tokens,
+            read.cache_creation_input_tokens,
+            self._all_finished(),
+            frame=frame,
+        )
+        if usage != self._usage:
+            self._usage = usage
+            events.append(usage)
+
+    def _say_once(self, kind: str, value: Any, frame: Frame, events: list[Event]) -> None:
+        if value and self._said.get(kind) != value:
+            self._said[kind] = value
+            events.append(Data(kind, value, frame=frame))
+
+
+def _error(error: VendorError, frame: Frame) -> Event:
+    """With the status that stands beside the data, and what the code's beginning allows."""
+    found = _STATUS.search(b"%b\n%b" % (frame.comment or b"", frame.other))
+    status = int(found[1]) if found and found[1] >= b"400" else error.status
+    transient = True if (error.code or "").startswith(_TRANSIENT) else error.retryable
+    return msgspec.structs.replace(error, status=status, retryable=transient).event(frame)
+
+
+def dashscope(*, cumulative: bool | None = None) -> Dialect:
+    """The dialect for requests of which it is known how they ask for texts.
+
+    Args:
+        cumulative: Each text is the whole one so far, as without ``incremental_output``; False:
+            each is a delta, as with it; None: find out from the first texts.
+    """
+    return Dialect(
+        name="dashscope",
+        framer=SSEFramer,
+        decoder=lambda: Decoder(cumulative),
+        encoder=lambda: DashScopeEncoder(FINISH_REASONS, OUTPUT_DATA, incremental=not cumulative),
+        terminator='a finish_reason other than "null" for every choice',
+        marks=(
+            ("output", "request_id"),
+            ("output.choices", "request_id"),
+            ("output.text", "request_id"),
+            ("@event=error", "request_id", "code", "message"),
+        ),
+        notes=Notes(
+            vendor="Alibaba Cloud Model Studio (DashScope)",
+            sources=(
+                "https://help.aliyun.com/zh/model-studio/qwen-api-via-dashscope",
+                "https://pypi.org/project/dashscope/",
+            ),
+            request="POST /api/v1/services/aigc/.../generation with X-DashScope-SSE: enable",
+            text="output.choices.0.message.content, or output.text",
+            errors=(
+                'event:error with the status in the comment ":HTTP_STATUS/400" and'
+                ' {"code", "message", "request_id"}'
+            ),
+            heartbeats=":HTTP_STATUS/200, a comment in each event",
+            quirks=(
+                "Q1: no space behind the colon of data:",
+                'Q15: while an answer runs its finish_reason is the word "null"',
+                "Q23: texts are whole each time, unless incremental_output is asked for or the"
+                " model knows nothing else; found out, or told with dashscope(cumulative=...)",
+                "content is a list for multimodal models",
+            ),
+            doubtful=("event:done, which the SDK knows and no recording has",),
+        ),
+    )
+
+
+DASHSCOPE = dashscope()

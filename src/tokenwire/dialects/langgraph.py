@@ -1,0 +1,173 @@
+"""``langgraph``: runs of LangGraph's platform, and LangServe.
+
+Source: https://docs.langchain.com/langsmith/streaming, the SDK ``langgraph-sdk``, the servers
+``langgraph-api`` and ``langserve``.
+
+LangGraph names each event by its stream mode, and behind it the subgraph (``messages|agent:1``).
+`Token` comes of chat messages alone: ``messages`` (deltas), ``messages/partial`` and
+``messages/complete`` (whole texts), and LangServe's ``data``. Each message is a ``part``, in order
+of arrival. What comes in other modes is `Data`, of the event's name.
+
+``end`` completes an answer. LangServe always sends it. LangGraph's platform does not: its body just
+ends, whether the run did or a proxy cut it. So EOF completes a run only where its last message is
+one of a model that finished and called no tool, or where it waits for a human.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes, Resumption
+from tokenwire.dialects._langgraph_encode import LangGraphEncoder
+from tokenwire.dialects._langgraph_messages import Messages
+from tokenwire.dialects._langgraph_wire import is_answer
+from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.wire import is_list, is_mapping, json_or_text
+from tokenwire.events import Data, Done, Event, Heartbeat, Started, Token, Unknown
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+_INTERRUPT: Final = "__interrupt__"
+
+_decode_json = JSONDecoder(Any).decode
+
+
+class Decoder:
+    """Events of a run to events.
+
+    Args:
+        end_required: Only ``end`` completes an answer, EOF never does.
+    """
+
+    def __init__(self, end_required: bool = False) -> None:
+        self._end_required = end_required
+        self._run = Messages()
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame."""
+        mode = frame.event.partition("|")[0]
+        if mode == "end":
+            return [*self._run.close_all(frame), Done(self._run.reason, frame=frame)]
+        if mode == "error":
+            return (_error(frame),)
+        return read_frame(frame, object, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Complete if the run may have ended here, as far as it can be told."""
+        if self._run.rests and not self._end_required:
+            return (Done(self._run.reason),)
+        return ()
+
+    def receive_loss(self) -> Sequence[Event]:
+        """The connection broke: only ``end`` proves anything then."""
+        return ()
+
+    def _receive(self, value: Any, frame: Frame) -> Sequence[Event]:
+        events: list[Event] = []
+        mode = frame.event.partition("|")[0]
+        match mode:
+            case "messages" if is_list(value) and value and is_mapping(value[0]):
+                self._run.receive(value[0], frame, events, whole=False)
+            case "messages/partial" | "messages/complete" if is_list(value):
+                complete = mode == "messages/complete"
+                for one in value:
+                    self._run.receive(one, frame, events, whole=True, complete=complete)
+            case "metadata" if is_mapping(value):
+                id = value.get("run_id")
+                events.append(Started(id if isinstance(id, str) else None, frame=frame))
+            case "data" if isinstance(value, str):  # LangServe
+                events += [Token(value, frame=frame)] if value else []
+            case "data" if is_answer(value):
+                self._run.receive(value, frame, events, whole=False)
+                self._end_required = True
+            case "heartbeat" | "ping":  # [M]
+                events.append(Heartbeat(mode, frame=frame))
+            case "":
+                error = find_error(value)
+                events.append(error.event(frame) if error else Unknown(frame=frame))
+            case _:
+                self._look_at_state(frame.event, value)
+                events.append(Data(frame.event, value, frame=frame))
+        return events
+
+    def _look_at_state(self, mode: str, value: Any) -> None:
+        """See in a state, or in what a step put into it, whether the run may rest there."""
+        if mode not in ("values", "updates") or not is_mapping(value):
+            return
+        if value.get(_INTERRUPT):
+            self._run.rests, self._run.reason = True, "pause"
+            return
+        for state in [value] if mode == "values" else value.values():
+            messages = state.get("messages") if is_mapping(state) else None
+            if is_list(messages) and messages:
+                last = messages[-1]
+                self._run.rests = is_answer(last) and not last.get("tool_calls")
+
+
+def _error(frame: Frame) -> Event:
+    document = json_or_text(frame.data or b"")
+    error = read_error(document)
+    word = document.get("error") if is_mapping(document) else None
+    if isinstance(word, str) and document.get("message"):  # the exception's class
+        error = msgspec.structs.replace(error, code=word)
+    return error.event(frame)
+
+
+def langgraph(*, end_required: bool = False) -> Dialect:
+    """The dialect for servers of which it is known how they end.
+
+    Args:
+        end_required: Only ``end`` completes an answer, as with LangServe and servers that send it;
+            False: EOF does too, where the run may have ended there.
+    """
+    return Dialect(
+        name="langgraph",
+        framer=SSEFramer,
+        decoder=lambda: Decoder(end_required),
+        encoder=LangGraphEncoder,
+        terminator="end, or a last message that finished",
+        bare_events=("end",),
+        resumption=Resumption(
+            method="last_event_id",
+            kind="id",
+            field="Last-Event-ID header on a GET of the Location",
+        ),
+        marks=(
+            ("@event=metadata", "run_id"),
+            ("@event=messages*", "0.content"),
+            *((f"@event={mode}*",) for mode in ("values", "updates", "messages/")),
+        ),
+        notes=Notes(
+            vendor="LangChain: LangGraph platform and LangServe",
+            sources=(
+                "https://docs.langchain.com/langsmith/streaming",
+                "https://pypi.org/project/langgraph-sdk/",
+                "https://pypi.org/project/langgraph-api/",
+                "https://pypi.org/project/langserve/",
+            ),
+            request="POST /threads/{id}/runs/stream; LangServe: POST /{path}/stream",
+            text="0.content of messages, 0.content of messages/partial; LangServe: the data",
+            errors='event: error, {"error", "message"}; of LangServe {"status_code", "message"}',
+            heartbeats="comments",
+            resume="GET of the Location header with Last-Event-ID, for runs with stream_resumable",
+            quirks=(
+                "Q8: LangServe's end has no data",
+                "Q23: messages/partial repeats the whole message each time",
+                "the platform sends no end: EOF completes a run only behind a model's message that"
+                " finished and called no tool, or an interrupt; langgraph(end_required=True)"
+                " never lets it",
+                "a stream without messages and without end is reported as cut off",
+                "each message is a part; what users and tools said is Data",
+                "the token counts of chunks add up; Usage has those of one message",
+            ),
+            doubtful=("heartbeat and ping as event types",),
+        ),
+    )
+
+
+LANGGRAPH = langgraph()
