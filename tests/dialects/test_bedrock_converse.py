@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cuts
 from tests.answers import counts, texts, words
@@ -180,8 +180,8 @@ def test_text_blocks_start_with_their_first_delta() -> None:
     ]
 
 
-def test_padding_says_nothing() -> None:
-    """Q11: a random ``p`` in every payload hides how long it is."""
+def test_q11_the_padding_says_nothing() -> None:
+    """A random ``p`` in every payload hides how long it is."""
     padded = '{"contentBlockIndex":0,"delta":{"text":"Hi"},"p":"abcdefghijklmnopqrstuvwxyzABCD"}'
     assert events(event("contentBlockDelta", padded), said("contentBlockStop")) == [Token("Hi")]
 
@@ -214,6 +214,13 @@ def test_content_that_is_data() -> None:
         Data("citation", citation, part=2),
         Data("toolResult", [{"text": "r"}], part=3),
     ]
+
+
+def test_q17_nothing_but_the_body_ends_an_answer() -> None:
+    assert events(START, delta(text="a"), stop(), eof=True)[-1] == Done("stop")
+    cut = events(START, delta(text="a"), eof=True)[-1]
+    assert isinstance(cut, Error)
+    assert cut.kind == "truncated"
 
 
 def test_two_tool_calls_at_once_and_one_that_was_cut() -> None:
@@ -337,8 +344,8 @@ def test_exceptions(name: str, status: int | None, recovery: Recovery) -> None:
     ]
 
 
-def test_an_exception_behind_message_stop_is_no_done() -> None:
-    """Q39: the finish was sent, and the answer is broken all the same."""
+def test_q39_an_exception_behind_message_stop_is_no_done() -> None:
+    """The finish was sent, and the answer is broken all the same."""
     outcome = cuts.in_every_cut(
         lambda chunks: read(chunks, BEDROCK_CONVERSE),
         START + stop() + exception("internalServerException"),
@@ -578,6 +585,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
 
 
 @given(answers())
+@settings(deadline=None)
 def test_what_was_written_is_read_the_same(said: list[Event]) -> None:
     wire = sent(*said)
     outcome = read(cuts.in_pieces(wire, 7), BEDROCK_CONVERSE)
@@ -586,6 +594,7 @@ def test_what_was_written_is_read_the_same(said: list[Event]) -> None:
 
 
 @given(st.sampled_from(["contentBlockStart", "contentBlockDelta", "metadata"]), st.data())
+@settings(deadline=None)
 def test_no_json_makes_the_decoder_raise(kind: str, data: st.DataObject) -> None:
     keys = st.sampled_from(["delta", "start", "usage", "toolUse", "reasoningContent", "text", "x"])
     scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)

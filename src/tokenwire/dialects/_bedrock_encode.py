@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec.json import encode as to_json
-
+from tokenwire.dialects._bedrock_errors import exception
 from tokenwire.dialects.encoding import cannot_say, json_frame, word_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
@@ -63,7 +62,7 @@ class BedrockEncoder:
             case Data(kind="redactedContent", value=str() as redacted, index=0, part=part):
                 delta = {"reasoningContent": {"redactedContent": redacted}}
                 return self._in_block("reasoning", part, delta)
-            case Data(kind="trace", value=value, index=0) if value is not None:
+            case Data(kind="trace", value=value, index=0) if value:
                 return json_frame({"trace": value}, "metadata")
             case Data(kind=kind, value=value, index=0, part=part) if kind in DATA_BLOCKS:
                 if value is None:
@@ -84,8 +83,8 @@ class BedrockEncoder:
                 return (*closed, *json_frame({"stopReason": word}, "messageStop"))
             case Heartbeat(text=""):
                 return (Frame(),)
-            case Error(fatal=True, message=message, code=code):
-                return (_exception(code or "internalServerException", message),)
+            case Error(fatal=True):
+                return exception(event)
             case Done():
                 if not self._finished:
                     raise LocalProtocolError("bedrock-converse: Done comes after a Finished")
@@ -145,15 +144,6 @@ def _block_delta(index: int, delta: dict[str, Any]) -> tuple[Frame]:
 
 def _block_stop(index: int) -> tuple[Frame]:
     return json_frame({"contentBlockIndex": index}, "contentBlockStop")
-
-
-def _exception(code: str, message: str) -> Frame:
-    headers = (
-        (":exception-type", code),
-        (":content-type", "application/json"),
-        (":message-type", "exception"),
-    )
-    return Frame(to_json({"message": message}), code, headers=headers)
 
 
 def _usage(usage: Usage) -> dict[str, int]:

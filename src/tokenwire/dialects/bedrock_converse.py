@@ -17,9 +17,10 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._bedrock_encode import DATA_BLOCKS, BedrockEncoder
-from tokenwire.dialects.vendor_errors import VendorError, read_error
+from tokenwire.dialects._bedrock_errors import find_exception
+from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
@@ -75,6 +76,8 @@ class UsageWire(Struct, rename="camel", gc=False):
     total_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_read_input_token_count: int | None = None  # so in Nova's own wire, see bedrock-invoke
+    cache_write_input_token_count: int | None = None
 
 
 class EventWire(Struct, rename="camel", gc=False):
@@ -86,12 +89,6 @@ class EventWire(Struct, rename="camel", gc=False):
     stop_reason: str | None = None
     usage: UsageWire | None = None
     trace: Any = None
-
-
-class ExceptionWire(Struct, rename={"upper_message": "Message", "original": "originalMessage"}):
-    message: str | None = None
-    upper_message: str | None = None
-    original: str | None = None
 
 
 STOP_REASONS: Final[Mapping[str, Reason]] = {
@@ -107,23 +104,7 @@ STOP_REASONS: Final[Mapping[str, Reason]] = {
 }
 """Anything else is ``other``."""
 
-STATUSES: Final[Mapping[str, int]] = {
-    "accessDeniedException": 403,
-    "internalServerException": 500,
-    "modelStreamErrorException": 424,
-    "modelTimeoutException": 408,
-    "resourceNotFoundException": 404,
-    "serviceUnavailableException": 503,
-    "throttlingException": 429,
-    "validationException": 400,
-}
-"""The HTTP statuses that Bedrock's API gives these exceptions."""
-
-# Statuses tell which exceptions are transient, but for this one: "Retry your request", says its
-# documentation.
-_RETRYABLE: Final = frozenset({"modelStreamErrorException"})
-
-_EVENTS: Final = frozenset(
+EVENTS: Final = frozenset(
     {
         "messageStart",
         "contentBlockStart",
@@ -135,36 +116,6 @@ _EVENTS: Final = frozenset(
 )
 
 _decode_json = JSONDecoder(EventWire).decode
-_decode_exception = JSONDecoder(ExceptionWire).decode
-
-
-def find_exception(frame: Frame) -> VendorError | None:
-    """The error that a message reports by its headers, or None where it is an event."""
-    headers = dict(frame.headers)
-    match headers.get(":message-type"):
-        case "exception":
-            code = frame.event
-        case "error":
-            code = str(headers.get(":error-code", ""))
-        case _ if frame.event in STATUSES:  # some gateways call it an event
-            code = frame.event
-        case _:
-            return None
-    message = headers.get(":error-message") or _exception_message(frame)
-    name = code[:1].lower() + code[1:]  # outside of streams it is written in CamelCase
-    retryable = True if name in _RETRYABLE else None
-    return VendorError(str(message), code or None, STATUSES.get(name), retryable)
-
-
-def _exception_message(frame: Frame) -> str:
-    try:
-        wire = _decode_exception(frame.data or b"")
-    except UNREADABLE:
-        wire = ExceptionWire()
-    message = wire.message or wire.upper_message
-    if message and wire.original and wire.original not in message:
-        return f"{message}: {wire.original}"
-    return message or wire.original or read_error(frame.text[:500]).message
 
 
 class Decoder:
@@ -172,15 +123,14 @@ class Decoder:
 
     def __init__(self) -> None:
         self._reason: Reason | None = None
-        self._tools: dict[int, str] = {}  # keys of the tool blocks that are open
-        self._calls = 0
+        self._calls = NumberedCalls()  # by the numbers of their blocks
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one message."""
         error = find_exception(frame)
         if error is not None:
             return (error.event(frame),)
-        if frame.event not in _EVENTS:
+        if frame.event not in EVENTS:
             return (Unknown(frame=frame),)
         data = frame.data or b""
         try:
@@ -205,7 +155,7 @@ class Decoder:
             case "contentBlockStart" if wire.start is not None:
                 return self._receive_start(wire.start, index, frame)
             case "contentBlockStop":
-                key = self._tools.pop(index, None)
+                key = self._calls.close(index)
                 return () if key is None else (ToolCall(key, complete=True, frame=frame),)
             case "messageStart":
                 return (Started(frame=frame),)
@@ -222,13 +172,11 @@ class Decoder:
         tool = start.tool_use
         if tool is None:
             return _data(start, index, frame) or (Unknown(frame=frame),)
-        if len(self._tools) == MAX_INDEX:
+        if self._calls.full:
             return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
-        key = self._tools[index] = str(self._calls)
-        self._calls += 1
         return (
             ToolCall(
-                key,
+                self._calls.open(index),
                 id=tool.tool_use_id or None,
                 name=tool.name or None,
                 provider_executed=tool.type == "server_tool_use",
@@ -246,7 +194,7 @@ class Decoder:
         return _data(delta, index, frame) or (Unknown(frame=frame),)
 
     def _receive_arguments(self, piece: Any, index: int, frame: Frame) -> Sequence[Event]:
-        key = self._tools.get(index)
+        key = self._calls.get(index)
         if key is None:
             return (Unknown(frame=frame),)
         if piece is None or piece == "":
@@ -273,6 +221,10 @@ def _data(wire: ContentWire, index: int, frame: Frame) -> Sequence[Event]:
     ]
 
 
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
+
+
 _NO_USAGE: Final = UsageWire()
 
 
@@ -286,13 +238,17 @@ def _metadata(wire: EventWire, frame: Frame) -> Sequence[Event]:
                 usage.input_tokens,
                 usage.output_tokens,
                 usage.total_tokens,
-                cache_read_tokens=usage.cache_read_input_tokens,
-                cache_write_tokens=usage.cache_write_input_tokens,
+                cache_read_tokens=_first(
+                    usage.cache_read_input_tokens, usage.cache_read_input_token_count
+                ),
+                cache_write_tokens=_first(
+                    usage.cache_write_input_tokens, usage.cache_write_input_token_count
+                ),
                 final=True,
                 frame=frame,
             )
         )
-    if wire.trace is not None:  # what a guardrail or a prompt router did
+    if wire.trace:  # what a guardrail or a prompt router did
         events.append(Data("trace", wire.trace, frame=frame))
     return events or (Unknown(frame=frame),)
 
@@ -304,4 +260,33 @@ BEDROCK_CONVERSE = Dialect(
     encoder=lambda: BedrockEncoder(STOP_REASONS),
     media_types=("application/vnd.amazon.eventstream",),
     terminator="messageStop",
+    marks=(
+        ("@event=messageStart",),
+        ("@event=contentBlock*",),
+        ("@event=messageStop",),
+        ("@event=metadata", "usage"),
+        ("@event=*Exception",),  # all of Bedrock's dialects read them alike
+    ),
+    notes=Notes(
+        vendor="Amazon Bedrock",
+        sources=(
+            "https://docs.aws.amazon.com/bedrock/latest/APIReference/"
+            "API_runtime_ConverseStream.html",
+            "botocore 1.44.5 (its model of bedrock-runtime)",
+        ),
+        request="POST /model/{modelId}/converse-stream",
+        text="contentBlockDelta: .delta.text",
+        errors="messages whose :message-type is exception or error, also behind messageStop",
+        heartbeats="messages with neither headers nor payload",
+        quirks=(
+            "Q11: a random p hides the length of every payload.",
+            "Q39: usage follows messageStop, and an exception may: Done comes at EOF.",
+            "Only blocks of tool calls and of data are opened; those of text just begin.",
+            "A tool call without arguments has none at all, not even {}.",
+            "metadata may come more than once, and without usage; the last counts count.",
+        ),
+        doubtful=(
+            "Exceptions in the form of an event, and reasoningContent.data: of some gateways.",
+        ),
+    ),
 )

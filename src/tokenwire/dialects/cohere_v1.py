@@ -1,0 +1,298 @@
+"""``cohere-v1``: Cohere's chat API, version 1, and its generate API: one JSON object a line.
+
+Source: https://docs.cohere.com/v1/reference/chat-stream, the types of Cohere's SDK, and recordings
+of its own service and of Amazon Bedrock.
+
+``stream-end`` completes an answer, or says that it failed. The lines of the generate API have no
+types where Bedrock sends them: ``is_finished`` ends a generation, and there may be several; such
+an answer is complete where the body ends behind the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._cohere_encode import CohereV1Encoder
+from tokenwire.dialects._cohere_wire import (
+    FINISH_REASONS,
+    UsageWire,
+    failure,
+    is_failure,
+    read_usage,
+)
+from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import MAX_INDEX, json_text, malformed, reason_for
+from tokenwire.events import (
+    Data,
+    Done,
+    Event,
+    Finished,
+    Reason,
+    Started,
+    Token,
+    ToolCall,
+    Unknown,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.jsonlines import JSONLinesFramer
+
+
+class ToolCallWire(Struct):
+    name: str | None = None
+    parameters: Any = None  # an object, whole
+
+
+class ToolCallDeltaWire(Struct, gc=False):
+    index: int | None = None
+    name: str | None = None
+    parameters: str | None = None  # a piece of JSON text
+
+
+class GenerationWire(Struct, gc=False):
+    index: int | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class ResponseWire(Struct):
+    """The whole answer once more."""
+
+    text: str | None = None
+    tool_calls: list[ToolCallWire] | None = None
+    generations: list[GenerationWire] | None = None
+    finish_reason: str | None = None
+    meta: UsageWire | None = None
+
+
+class LineWire(Struct):
+    event_type: str | None = None
+    text: str | None = None
+    index: int | None = None
+    generation_id: str | None = None
+    id: str | None = None
+    is_finished: bool | None = None
+    finish_reason: str | None = None
+    response: ResponseWire | None = None
+    generations: list[GenerationWire] | None = None
+    tool_call_delta: ToolCallDeltaWire | None = None
+    tool_calls: list[ToolCallWire] | None = None
+    citations: list[Any] | None = None
+    search_queries: Any = None
+    search_results: Any = None
+    documents: Any = None
+    err: Any = None
+    error: Any = None
+    message: Any = None
+
+
+class _Choice(Struct):
+    """What is known of one generation; a chat has but one."""
+
+    spoke: bool = False
+    reason: Reason | None = None
+
+
+_DATA: Final[Mapping[str, tuple[str, ...]]] = {
+    "search-queries-generation": ("search_queries",),
+    "search-results": ("search_results", "documents"),
+}
+
+_decode_json = JSONDecoder(LineWire).decode
+
+
+class Decoder:
+    """Lines to events."""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._choices: dict[int, _Choice] = {}
+        self._calls = NumberedCalls()
+        self._called = False
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one line."""
+        return read_frame(frame, LineWire, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Complete if all generations that began are finished; of a chat `Done` is out by then."""
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        if not choices or any(one.reason is None for one in choices):
+            return ()
+        return (Done(choices[0].reason or "other"),)
+
+    def _receive(self, line: LineWire, frame: Frame) -> Sequence[Event]:
+        match line.event_type:
+            case "text-generation":
+                return self._say(line.index or 0, line.text, frame)
+            case "stream-start":
+                return self._start(line.generation_id, frame)
+            case "tool-calls-chunk":
+                return self._receive_chunk(line, frame)
+            case "tool-calls-generation":
+                return self._receive_calls(line.text, line.tool_calls, frame)
+            case "citation-generation":
+                return [Data("citation", one, frame=frame) for one in line.citations or ()]
+            case "search-queries-generation" | "search-results" as kind:
+                found = [(name, getattr(line, name)) for name in _DATA[kind]]
+                return [Data(name, value, frame=frame) for name, value in found if value]
+            case "stream-end":
+                return self._receive_end(line, line.response or ResponseWire(), frame)
+            case None if line.text is not None or line.is_finished or line.generations:
+                return self._receive_generations(line, frame)
+            case kind:
+                wrong = line.err or line.error or (None if kind else line.message)
+                if wrong:
+                    return (read_error(wrong).event(frame),)
+                return (Unknown(frame=frame),)
+
+    def _start(self, id: str | None, frame: Frame) -> list[Event]:
+        if self._started or not id:
+            return []
+        self._started = True
+        return [Started(id, frame=frame)]
+
+    def _choice(self, index: int) -> _Choice | None:
+        if index not in self._choices and len(self._choices) == MAX_INDEX:
+            return None
+        return self._choices.setdefault(index, _Choice())
+
+    def _say(
+        self, index: int, text: str | None, frame: Frame, *, whole: bool = False
+    ) -> list[Event]:
+        """A piece of text; or the whole text, which may have been said in pieces before."""
+        choice = self._choice(index)
+        if choice is None:
+            return [malformed(frame, f"there are more than {MAX_INDEX} generations")]
+        if not text or (whole and choice.spoke):
+            return []
+        choice.spoke = True
+        return [Token(text, index, frame=frame)]
+
+    def _plan(self, text: str | None, frame: Frame, *, whole: bool = False) -> list[Event]:
+        """The plan before tool calls, likewise."""
+        said = self._say(0, text, frame, whole=whole)
+        return [Data("tool_plan", text, frame=frame)] if said else []
+
+    # --- tool calls ---
+
+    def _receive_chunk(self, line: LineWire, frame: Frame) -> Sequence[Event]:
+        events = self._plan(line.text, frame)
+        delta = line.tool_call_delta
+        if delta is None:
+            return events
+        index = delta.index or 0
+        key = self._calls.get(index)
+        if key is None:
+            if self._calls.full:
+                return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
+            key, self._called = self._calls.open(index), True
+        said = (delta.name or None, delta.parameters or "")
+        return [*events, ToolCall(key, 0, None, *said, frame=frame)]
+
+    def _receive_calls(
+        self, plan: str | None, calls: list[ToolCallWire] | None, frame: Frame
+    ) -> list[Event]:
+        """All calls, whole; of those that came in pieces before, only the end is new."""
+        events = self._plan(plan, frame, whole=True)
+        begun = self._calls.close_all()
+        events += [ToolCall(key, complete=True, frame=frame) for key in begun]
+        for call in (calls or ())[len(begun) :]:
+            self._called = True
+            key = self._calls.open("whole")
+            text = json_text(call.parameters or {})
+            events.append(ToolCall(key, 0, None, call.name, text, complete=True, frame=frame))
+        self._calls.close_all()
+        return events
+
+    # --- ends ---
+
+    def _receive_end(self, line: LineWire, response: ResponseWire, frame: Frame) -> Sequence[Event]:
+        word = line.finish_reason or response.finish_reason
+        events: list[Event] = []
+        for one in response.generations or ():
+            events += self._say(one.index or 0, one.text, frame, whole=True)
+        if not response.generations:
+            events += self._say(0, response.text, frame, whole=True)
+        calls = None if self._called else response.tool_calls
+        if calls or reason_for(word, FINISH_REASONS) == "stop":
+            events += self._receive_calls(None, calls, frame)
+        # Not every stream has the other counts: billed units alone are always there.
+        events += read_usage(response.meta, frame, billed=True)
+        for one in response.generations or ():
+            events += self._finish(one.index or 0, one.finish_reason or word, frame)
+        if not response.generations:
+            events += self._finish(0, word, frame)
+        if is_failure(word):
+            return [*events, failure(word, frame)]
+        first = self._choices[min(self._choices)]
+        return [*events, Done(first.reason or "other", frame=frame)]
+
+    def _receive_generations(self, line: LineWire, frame: Frame) -> Sequence[Event]:
+        """Lines without a type: pieces of generations, or all of them at once."""
+        events = self._start(line.id, frame)
+        for one in line.generations or ():
+            events += self._say(one.index or 0, one.text, frame, whole=True)
+            if one.finish_reason:
+                events += self._finish(one.index or 0, one.finish_reason, frame)
+        if line.text is not None:
+            events += self._say(line.index or 0, line.text, frame)
+        if line.is_finished:
+            events += self._finish(line.index or 0, line.finish_reason, frame)
+            if line.err or is_failure(line.finish_reason):
+                message = read_error(line.err).message if line.err else None
+                events.append(failure(line.finish_reason, frame, message))
+        return events
+
+    def _finish(self, index: int, word: str | None, frame: Frame) -> list[Event]:
+        choice = self._choice(index)
+        if choice is None or choice.reason is not None:
+            return []
+        choice.reason = reason_for(word, FINISH_REASONS)
+        if choice.reason == "stop" and self._called:
+            choice.reason = "tool_calls"  # the wire has no word for it
+        return [Finished(index, choice.reason, word, frame=frame)]
+
+
+COHERE_V1 = Dialect(
+    name="cohere-v1",
+    framer=JSONLinesFramer,
+    decoder=Decoder,
+    encoder=CohereV1Encoder,
+    media_types=("application/stream+json", "application/x-ndjson", "application/json"),
+    terminator="stream-end",
+    marks=(
+        ("event_type=stream-start",),
+        ("event_type=text-generation", "is_finished"),
+        ("event_type=tool-calls-*", "is_finished"),
+        ("event_type=search-*", "is_finished"),
+        ("text", "is_finished"),
+    ),
+    notes=Notes(
+        vendor="Cohere",
+        sources=("https://docs.cohere.com/v1/reference/chat-stream", "cohere 7.3.1 (its SDK)"),
+        request='POST https://api.cohere.com/v1/chat with "stream": true',
+        text='.text of lines with .event_type "text-generation"',
+        errors='stream-end with .finish_reason "TIMEOUT", "ERROR" or one that begins so',
+        quirks=(
+            "Q24: stream-end repeats the whole answer under .response; its text is given only"
+            " where none came before.",
+            "tool-calls-generation repeats the calls of tool-calls-chunk; it then only ends them.",
+            "Calls have no ids, and a finish with calls is COMPLETE: it is read as tool_calls.",
+            "The text beside tool calls is the plan for them: Data of the kind tool_plan.",
+            "Lines without .event_type are of the generate API, as Bedrock sends them: several"
+            " generations may mix, and the body's end behind the last one ends the answer.",
+        ),
+        doubtful=(
+            "The generate API, stream-error, and calls in pieces: from the SDK's types alone.",
+            "Whether an ERROR may be retried: it is, as is TIMEOUT; ERROR_TOXIC and ERROR_LIMIT"
+            " are not.",
+        ),
+    ),
+)

@@ -1,0 +1,196 @@
+"""``cohere-v2``: Cohere's chat API, version 2.
+
+Source: https://docs.cohere.com/v2/docs/streaming, the types of Cohere's SDK, and recordings.
+
+``message-end`` completes an answer, or says that it failed; the ``[DONE]`` behind it proves
+nothing. Content blocks and tool calls are numbered apart from each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._cohere_encode import CohereV2Encoder
+from tokenwire.dialects._cohere_wire import (
+    FINISH_REASONS,
+    UsageWire,
+    failure,
+    is_failure,
+    read_usage,
+)
+from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import MAX_INDEX, is_done_sentinel, is_list, malformed
+from tokenwire.events import Data, Event, Reasoning, Token, ToolCall, Unknown
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+
+class FunctionWire(Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallWire(Struct, gc=False):
+    id: str | None = None
+    function: FunctionWire | None = None
+
+
+class ContentWire(Struct, gc=False):
+    text: str | None = None
+    thinking: str | None = None
+
+
+class MessageWire(Struct):
+    """Deltas have objects where the message of the start has empty lists."""
+
+    content: ContentWire | list[Any] | None = None
+    tool_plan: str | None = None
+    tool_calls: ToolCallWire | list[Any] | None = None
+    citations: Any = None
+
+
+class DeltaWire(Struct):
+    message: MessageWire | None = None
+    finish_reason: str | None = None
+    usage: UsageWire | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+class EventWire(Struct):
+    type: str | None = None
+    id: str | None = None
+    index: int | None = None
+    delta: DeltaWire | None = None
+    error: Any = None
+    message: Any = None
+
+
+_decode_json = JSONDecoder(EventWire).decode
+
+
+class Decoder:
+    """Events of the wire to events."""
+
+    def __init__(self) -> None:
+        self._choice = OneChoice(FINISH_REASONS)
+        self._calls = NumberedCalls()
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame."""
+        if is_done_sentinel(frame.data or b""):
+            return self._choice.done_at_sentinel(frame, "message-end")
+        return read_frame(frame, EventWire, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Only ``message-end`` completes an answer."""
+        return ()
+
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        delta = wire.delta or DeltaWire()
+        message = delta.message or MessageWire()
+        index = wire.index or 0
+        match wire.type or frame.event:
+            case "content-delta" | "content-start":
+                return _content(message.content, index, frame)
+            case "tool-plan-delta":
+                plan = message.tool_plan
+                return (Data("tool_plan", plan, frame=frame),) if plan else ()
+            case "tool-call-start":
+                return self._receive_call(message.tool_calls, index, frame)
+            case "tool-call-delta":
+                return self._receive_arguments(message.tool_calls, index, frame)
+            case "tool-call-end":
+                key = self._calls.close(index)
+                return () if key is None else (ToolCall(key, complete=True, frame=frame),)
+            case "citation-start":
+                citations = message.citations
+                found = citations if is_list(citations) else [citations]
+                return [Data("citation", one, frame=frame) for one in found if one]
+            case "content-end" | "citation-end":
+                return ()
+            case "message-start":
+                return self._choice.start(frame, wire.id)
+            case "message-end":
+                return self._receive_end(delta, frame)
+            case kind:
+                wrong = wire.error or (None if kind else wire.message)  # [M]
+                if wrong:
+                    return (read_error(wrong).event(frame),)
+                return (Unknown(frame=frame),)
+
+    def _receive_call(
+        self, call: ToolCallWire | list[Any] | None, index: int, frame: Frame
+    ) -> Sequence[Event]:
+        if not isinstance(call, ToolCallWire):
+            return (Unknown(frame=frame),)
+        if self._calls.full:
+            return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
+        function = call.function or FunctionWire()
+        key = self._calls.open(index)
+        said = (call.id or None, function.name or None, function.arguments or "")
+        return (ToolCall(key, 0, *said, frame=frame),)
+
+    def _receive_arguments(
+        self, call: ToolCallWire | list[Any] | None, index: int, frame: Frame
+    ) -> Sequence[Event]:
+        key = self._calls.get(index)
+        if key is None or not isinstance(call, ToolCallWire):
+            return (Unknown(frame=frame),)
+        piece = call.function and call.function.arguments
+        return (ToolCall(key, arguments=piece, frame=frame),) if piece else ()
+
+    def _receive_end(self, delta: DeltaWire, frame: Frame) -> Sequence[Event]:
+        word = delta.finish_reason
+        events = [*read_usage(delta.usage, frame), *self._choice.finish(word, frame)]
+        if delta.error or is_failure(word):
+            return [*events, failure(word, frame, delta.error, delta.error_type or None)]
+        return [*events, *self._choice.done(frame)]
+
+
+def _content(content: ContentWire | list[Any] | None, index: int, frame: Frame) -> Sequence[Event]:
+    if not isinstance(content, ContentWire):
+        return (Unknown(frame=frame),)
+    events: list[Event] = []
+    if content.thinking:
+        events.append(Reasoning(content.thinking, part=index, frame=frame))
+    if content.text:
+        events.append(Token(content.text, part=index, frame=frame))
+    return events
+
+
+COHERE_V2 = Dialect(
+    name="cohere-v2",
+    framer=SSEFramer,
+    decoder=Decoder,
+    encoder=CohereV2Encoder,
+    terminator="message-end",
+    marks=(("type=message-start",), ("type=content-*", "index"), ("type=tool-plan-delta",)),
+    notes=Notes(
+        vendor="Cohere",
+        sources=("https://docs.cohere.com/v2/docs/streaming", "cohere 7.3.1 (its SDK)"),
+        request='POST https://api.cohere.com/v2/chat with "stream": true',
+        text="content-delta: .delta.message.content.text",
+        errors='message-end with .delta.finish_reason "ERROR" or "TIMEOUT", and .delta.error',
+        quirks=(
+            "Q10: the type stands in event: and in the JSON; either alone is read.",
+            "Q16, Q17: [DONE] follows message-end, after an error too; it proves nothing.",
+            "Content blocks and tool calls have indexes of their own, both from 0.",
+            "The plan before tool calls, tool-plan-delta, is Data, of the kind tool_plan.",
+            "A tool call without arguments has none at all, not even {}.",
+            "A delta holds one object under content and tool_calls, not a list.",
+            "Usage counts all tokens; the billed ones are taken where the others are missing.",
+        ),
+        doubtful=(
+            "Whether an ERROR may be retried: only one without .delta.error_type is.",
+            "An error document in place of an event.",
+        ),
+    ),
+)
