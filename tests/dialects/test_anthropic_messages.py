@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.cuts import in_every_cut
 from tests.reading import read
 
 from tokenwire import (
@@ -27,6 +28,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
+from tokenwire.dialects.wire import MAX_INDEX
 
 START = {"type": "message_start", "message": {"id": "m1", "model": "m"}}
 STOP = {"type": "message_stop"}
@@ -88,7 +90,7 @@ def test_stop_reasons(raw: str, reason: str) -> None:
     assert (found[0], found[-1]) == (Finished(0, reason, raw), Done(reason))  # type: ignore[arg-type]
 
 
-def test_the_type_in_one_place_only() -> None:
+def test_q10_the_type_in_one_place_only() -> None:
     """Some gateways drop the event line, others the type in the JSON."""
     text = delta("text_delta", text="a")
     assert read([b"data: " + json.dumps(text).encode() + b"\n\n"], "anthropic-messages").events[
@@ -99,7 +101,7 @@ def test_the_type_in_one_place_only() -> None:
     assert read([raw], "anthropic-messages").events[0] == Token("a")
 
 
-def test_the_event_line_behind_the_data() -> None:
+def test_q09_the_event_line_behind_the_data() -> None:
     raw = b"data: " + json.dumps(STOP).encode() + b"\nevent: message_stop\n\n"
     assert read([raw], "anthropic-messages").events == [Done("other")]
 
@@ -123,7 +125,7 @@ def test_blocks_that_are_data() -> None:
     redacted = {"type": "redacted_thinking", "data": "x"}
     result = {"type": "web_search_tool_result", "tool_use_id": "t", "content": []}
     fallback = {"type": "fallback", "from": {"model": "a"}, "to": {"model": "b"}}
-    assert events(block(**redacted), block(1, **result), end(1), block(2, **fallback)) == [
+    assert events(block(0, **redacted), block(1, **result), end(1), block(2, **fallback)) == [
         Data("redacted_thinking", redacted),
         Data("web_search_tool_result", result, part=1),
         Data("fallback", fallback, part=2),
@@ -151,7 +153,7 @@ def test_a_call_without_arguments_and_one_that_was_cut() -> None:
 def test_odd_deltas() -> None:
     assert events(
         delta("citations_delta", citation={"url": "u"}),
-        delta("compaction_delta", content="x"),
+        delta("brand_new_delta", content="x"),
         delta("text_delta", text=""),
         delta("thinking_delta", thinking=""),
         delta("input_json_delta", 7, partial_json="{"),
@@ -162,7 +164,12 @@ def test_odd_deltas() -> None:
     ) == [Data("citation", {"url": "u"}), Unknown(), Unknown(), Unknown(), Unknown()]
 
 
-def test_usage_is_replaced_and_null_says_nothing() -> None:
+def test_open_calls_are_bounded() -> None:
+    found = events(*(block(n, type="tool_use", name="f") for n in range(MAX_INDEX + 1)))
+    assert [type(event) for event in found] == [ToolCall] * MAX_INDEX + [Error]
+
+
+def test_q26_usage_is_replaced_and_null_says_nothing() -> None:
     start = {
         "type": "message_start",
         "message": {"id": "m1", "usage": {"input_tokens": 9, "output_tokens": 1}},
@@ -174,19 +181,106 @@ def test_usage_is_replaced_and_null_says_nothing() -> None:
     assert usage == Usage(9, 5, cache_read_tokens=3, final=True)
 
 
-def test_message_start_twice() -> None:
+def test_q30_message_start_twice() -> None:
     """Gateways send it again, with the same id."""
     found = events(START, START, {"type": "message_start"})
     assert found[0] == Started("m1", "m")
     assert found[1:] == [Reset(), Started(None, None)]
 
 
-def test_a_spliced_second_message_voids_the_first() -> None:
+def test_q30_a_spliced_second_message_voids_the_first() -> None:
     other = {"type": "message_start", "message": {"id": "m2", "model": "m"}}
     found = events(START, delta("text_delta", text="Par"), other, delta("text_delta", text="Paris"))
     assert found[2] == Reset()
     completion = Completion.from_events(found)
     assert (completion.text, completion.id) == ("Paris", "m2")
+
+
+def test_q30_a_spliced_message_leaves_no_call_open() -> None:
+    other = {"type": "message_start", "message": {"id": "m2"}}
+    call = block(type="tool_use", id="t", name="f", input={})
+    late = delta("input_json_delta", partial_json="{}")
+    assert events(START, call, finish("tool_use"), other, late, end(), STOP)[-3:] == [
+        Reset(),
+        Started("m2"),
+        Done("other"),
+    ]
+
+
+def test_q11_objects_padded_with_spaces() -> None:
+    padded = b'data: {"type":"content_block_stop","index":0               }\n\n'
+    text = b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}   }\n\n'
+    assert read([text + padded], "anthropic-messages", eof=False).events == [Token("a")]
+
+
+def test_q22_an_error_before_all_else_can_be_sent_again() -> None:
+    error = {"type": "overloaded_error", "message": "Overloaded", "details": None}
+    raw = wire({"type": "error", "error": error, "request_id": "r"})
+    (found,) = in_every_cut(lambda chunks: read(chunks, "anthropic-messages"), raw).events
+    assert found == Error("vendor", "Overloaded", "overloaded_error", recovery=Recovery.RETRY)
+
+
+def test_q31_events_that_nobody_knows() -> None:
+    """Vertex counts in an event of its own, between the others or as the last one."""
+    vertex = {"type": "vertex_event", "usage": {"input_tokens": 1}}
+    found = events(START, vertex, delta("text_delta", text="a"), finish(), STOP, vertex)
+    assert found == [
+        *(Started("m1", "m"), Unknown(), Token("a")),
+        *(Finished(0, "stop", "end_turn"), Done("stop")),
+    ]
+
+
+def test_a_compaction() -> None:
+    whole = {"type": "compaction", "content": "sum"}
+    assert events(
+        block(type="compaction", content=None),
+        delta("compaction_delta", content="sum"),
+        end(),
+        delta("compaction_delta", 1, content=None, encrypted_content="x"),
+        block(2, **whole),
+        finish("compaction"),
+    ) == [
+        Data("compaction", whole),
+        Data("compaction", {"type": "compaction", "encrypted_content": "x"}, part=1),
+        Data("compaction", whole, part=2),
+        Finished(0, "pause", "compaction"),
+    ]
+
+
+def test_details_of_a_refusal() -> None:
+    details = {"type": "refusal", "category": "c", "fallback_credit_token": "t"}
+    stop = {"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": details}}
+    assert events(stop, STOP) == [
+        Data("stop_details", details),
+        Finished(0, "refusal", "refusal"),
+        Done("refusal"),
+    ]
+
+
+def completion(text: str, reason: str | None = None, **said: Any) -> dict[str, Any]:
+    return {"type": "completion", "completion": text, "stop_reason": reason, **said}
+
+
+def test_text_completions() -> None:
+    """What came before messages: the last piece has a reason, and nothing follows it."""
+    raw = wire(
+        completion(" Hi", id="c", model="claude-2"),
+        {"type": "ping"},
+        completion("!", model="claude-2"),
+        completion("", "stop_sequence", model="claude-2"),
+    )
+    assert in_every_cut(lambda chunks: read(chunks, "anthropic-messages"), raw).events == [
+        Started("c", "claude-2"),
+        Token(" Hi"),
+        Heartbeat("ping"),
+        Token("!"),
+        Finished(0, "stop", "stop_sequence"),
+        Done("stop"),
+    ]
+    assert events(completion("a"), completion("", "max_tokens"))[-1] == Done("length")
+    last = read([wire(completion("a"))], "anthropic-messages").events[-1]
+    assert isinstance(last, Error)
+    assert last.kind == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +295,7 @@ def test_a_spliced_second_message_voids_the_first() -> None:
         ("billing_error", Recovery.FATAL),
     ],
 )
-def test_errors_with_status_200(kind: str, recovery: Recovery) -> None:
+def test_q22_errors_with_status_200(kind: str, recovery: Recovery) -> None:
     payload = {"type": "error", "error": {"type": kind, "message": "no", "details": None}}
     assert events(payload, STOP) == [Error("vendor", "no", kind, recovery=recovery)]
 
@@ -235,8 +329,12 @@ def test_liveness_and_what_cannot_be_read() -> None:
         [Reasoning("b"), Reasoning("", signature="s"), Token("c", part=1)],
         [Data("image", {"type": "image", "data": "x"}), Token("c", part=1)],
         [ToolCall("0", 0, "t", "f", provider_executed=True), ToolCall("0", complete=True)],
-        [Usage(1, 2, None, None, 3, 4, True)],
+        [Usage(1, 2, None, 5, 3, 4, True)],
+        [Finished(0, "stop", "end_turn"), Usage(1, 2, final=True), Done("stop")],
         [Heartbeat("a comment"), Heartbeat("ping")],
+        [Token("a"), Data("compaction", {"type": "compaction", "content": "x"}, part=1)],
+        [Data("stop_details", {"type": "refusal"}), Usage(1, final=True)],
+        [Started("m", "c"), ToolCall("0", 0, "t", "f"), ToolCall("0", arguments="{}")],
         [Error("vendor", "no", "api_error", recovery=Recovery.RETRY)],
     ],
     ids=repr,
@@ -264,6 +362,11 @@ def test_a_reason_in_the_vendors_word() -> None:
         encoder = StreamEncoder("anthropic-messages")
         sent = encoder.send(finished) + encoder.send(Done())
         assert f'"stop_reason":"{word}"'.encode() in sent
+
+
+def test_done_needs_a_finish() -> None:
+    with pytest.raises(LocalProtocolError, match="Done comes after a Finished"):
+        StreamEncoder("anthropic-messages").send(Done())
 
 
 def test_a_refused_event_loses_no_finish() -> None:

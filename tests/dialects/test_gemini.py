@@ -15,6 +15,7 @@ from tests.reading import read
 
 from tokenwire import (
     Data,
+    Dialect,
     Done,
     Error,
     Event,
@@ -27,6 +28,7 @@ from tokenwire import (
     Refusal,
     Started,
     StreamEncoder,
+    StreamParser,
     Token,
     ToolCall,
     Unknown,
@@ -103,7 +105,7 @@ def _sse(*chunks: Any) -> bytes:
     )
 
 
-def test_sse() -> None:
+def test_q02_an_event_stream_with_crlf() -> None:
     outcome = in_every_cut(lambda chunks: read(chunks, GEMINI_SSE), _sse(*CHUNKS))
     assert outcome.events == SAID
 
@@ -117,11 +119,107 @@ def test_array(indent: int | None) -> None:
     assert outcome.events == SAID
 
 
-def test_a_finish_in_every_chunk() -> None:
-    """Older models write STOP from the start, so nothing is believed before EOF."""
-    chunks = [part({"text": text}, finishReason="STOP") for text in "abc"]
-    assert decode(*chunks, eof=False) == [Token("a"), Token("b"), Token("c")]
-    assert decode(*chunks) == [Token("a"), Token("b"), Token("c"), *STOPPED]
+# --- Q14: older models write STOP from the start ---
+
+EACH_STOPS = [part({"text": text}, finishReason="STOP") for text in "abc"]
+SAID_EACH = [Token("a"), Token("b"), Token("c")]
+
+
+def _count(chunk: dict[str, Any], tokens: int) -> dict[str, Any]:
+    return {**chunk, "usageMetadata": {"candidatesTokenCount": tokens}}
+
+
+def test_q14_nothing_is_believed_before_the_end() -> None:
+    assert decode(*EACH_STOPS, eof=False) == SAID_EACH
+
+
+def test_q14_a_clean_end_is_believed() -> None:
+    """A body that was cut cleanly behind a chunk reads just like this one: nothing tells."""
+    assert read([_sse(*EACH_STOPS)], GEMINI_SSE).events == [*SAID_EACH, *STOPPED]
+    assert decode(EACH_STOPS[0]) == [Token("a"), *STOPPED]
+
+
+@pytest.mark.parametrize(("chunks", "whole"), [(1, True), (3, False)])
+def test_q14_a_broken_connection_proves_nothing(chunks: int, *, whole: bool) -> None:
+    parser = StreamParser(GEMINI_SSE)
+    parser.receive_data(_sse(*EACH_STOPS[:chunks]))
+    parser.connection_lost("reset by peer")
+    finished, last = list(parser.events())[-2:]
+    assert isinstance(last, Done) == whole
+    assert finished == Finished(0, "stop" if whole else "other", "STOP")
+
+
+def test_q14_more_without_a_finish_was_cut() -> None:
+    *said, error = read([_sse(*EACH_STOPS, part({"text": "d"}))], GEMINI_SSE).events
+    assert said == [*SAID_EACH, Token("d"), Finished(0, "other", "STOP")]
+    assert isinstance(error, Error)
+    assert (error.kind, error.recovery) == ("truncated", Recovery.RESUME)
+
+
+def test_q14_another_word_at_the_end() -> None:
+    cut_short = [Finished(0, "length", "MAX_TOKENS"), Done("length")]
+    assert decode(*EACH_STOPS, finish("MAX_TOKENS")) == [*SAID_EACH, *cut_short]
+
+
+def test_q14_counts_only_at_the_end() -> None:
+    """Vertex counts the answer of an older model in its last chunk, as one of its own or not."""
+    last = Usage(None, 3, final=True)
+    *chunks, end = EACH_STOPS
+    assert decode(*chunks, _count(end, 3)) == [*SAID_EACH, last, *STOPPED]
+    assert decode(*EACH_STOPS, _count({}, 3)) == [*SAID_EACH, last, *STOPPED]
+
+
+def test_q14_counts_in_every_chunk() -> None:
+    decoder = GEMINI_SSE.decoder()
+    assert isinstance(decoder, Decoder)
+    for at, chunk in enumerate(EACH_STOPS):
+        decoder.receive_frame(Frame(json.dumps(_count(chunk, at)).encode()))
+    assert decoder.receive_loss() == [Finished(0, "other", "STOP")]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        part({"text": "", "thoughtSignature": "s"}, finishReason="STOP"),
+        part(finishReason="STOP"),
+        part(groundingMetadata={"a": 1}),
+        finish("STOP"),
+        call(),
+    ],
+)
+def test_q14_what_refutes_no_end(more: dict[str, Any]) -> None:
+    assert decode(EACH_STOPS[0], more)[-2:] == STOPPED
+
+
+def test_q14_a_gateway_ends_it() -> None:
+    """The sentinel proves nothing by itself, but here it says that the last STOP is the last."""
+    assert decode(*EACH_STOPS, b"[DONE]") == [*SAID_EACH, Unknown(), *STOPPED]
+    assert decode(part({"text": "a"}), b"[DONE]") == [Token("a"), Unknown()]
+
+
+def test_q14_an_array_is_closed() -> None:
+    wire = json.dumps(EACH_STOPS).encode()
+    assert read([wire], GEMINI_ARRAY).events == [*SAID_EACH, *STOPPED]
+
+
+@pytest.mark.parametrize("chunks", [CHUNKS, EACH_STOPS], ids=["once", "in-every-chunk"])
+def test_an_array_that_is_not_closed_was_cut(chunks: list[Any]) -> None:
+    wire = json.dumps(chunks).encode()
+    for end in range(len(wire)):
+        last = read([wire[:end]] if end else [], GEMINI_ARRAY).events[-1]
+        assert isinstance(last, Error)
+        assert last.kind == "truncated"
+
+
+def test_a_closed_array_without_a_finish_was_cut() -> None:
+    both = {"candidates": [{"index": 1}, {"index": 0, "finishReason": "STOP"}]}
+    finished, error = in_every_cut(
+        lambda chunks: read(chunks, GEMINI_ARRAY), json.dumps([both]).encode()
+    ).events
+    assert finished == Finished(0, "stop", "STOP")
+    assert isinstance(error, Error)
+    assert error.kind == "truncated"
+    assert decode(b"]")[0].__class__ is Error  # in an event stream it is nothing
 
 
 def test_the_last_finish_counts() -> None:
@@ -180,7 +278,7 @@ def test_cut(dialect: Any) -> None:
     assert token == Token("a")
     assert isinstance(error, Error)
     assert (error.kind, error.recovery) == ("truncated", Recovery.RESUME)
-    assert error.message.endswith("before a finishReason for every candidate")
+    assert "a finishReason for every candidate" in error.message
 
 
 def test_a_blocked_prompt() -> None:
@@ -277,8 +375,21 @@ def test_oddities() -> None:
     assert "Expected `str | null`, got `int` - at `$.candidates[0].content.parts[0].text`" in str(
         wrong
     )
+
+
+def test_q43_several_chunks_glued_together() -> None:
     glued = json.dumps(part({"text": "a"})) + json.dumps(finish("STOP"))
     assert decode(glued.encode()) == [Token("a"), *STOPPED]
+
+
+def test_q26_counts_are_cumulative() -> None:
+    counted = [_count(part({"text": text}), at) for at, text in enumerate("ab", 1)]
+    last = _count(finish("STOP"), 2)
+    *_, finished, done = events = decode(*counted, last)
+    assert [event for event in events if isinstance(event, Usage)] == [
+        *(Usage(None, 1), Usage(None, 2), Usage(None, 2, final=True)),
+    ]
+    assert [finished, done] == STOPPED
 
 
 def test_too_many_candidates() -> None:
@@ -291,7 +402,7 @@ def test_too_many_candidates() -> None:
 # --- tool calls ---
 
 
-def test_calls_come_whole() -> None:
+def test_q28_arguments_come_as_objects() -> None:
     parts: list[dict[str, Any]] = [
         {"functionCall": {"name": "f", "args": {"a": [1, "é"]}}},
         {"functionCall": {"name": "f", "id": "x"}},
@@ -452,7 +563,7 @@ def _stated(event: Event) -> tuple[Any, ...]:
     ],
     ids=["data", "array-as-data", "stray", "event-error", "element"],
 )
-def test_errors_in_all_their_places(dialect: Any, wire: bytes) -> None:
+def test_q19_errors_in_all_their_places(dialect: Any, wire: bytes) -> None:
     token, error = in_every_cut(lambda chunks: read(chunks, dialect), wire).events
     assert token == Token("a")
     assert _stated(error) == ("vendor", "busy", 503, Recovery.RETRY, True)
@@ -500,8 +611,8 @@ def test_errors_that_cannot_be_read_again(data: bytes) -> None:
 # --- the mirror ---
 
 
-def encode(*events: Event) -> bytes:
-    encoder = StreamEncoder(GEMINI_SSE)
+def encode(*events: Event, dialect: Dialect = GEMINI_SSE) -> bytes:
+    encoder = StreamEncoder(dialect)
     return b"".join(map(encoder.send, events))
 
 
@@ -621,9 +732,17 @@ def test_what_comes_back(events: list[Event]) -> None:
     assert read([encode(Started(), *events)], GEMINI_SSE).events == events
 
 
-def test_the_array_is_only_read() -> None:
-    with pytest.raises(LocalProtocolError, match="gemini-array has no encoder"):
-        StreamEncoder(GEMINI_ARRAY)
+def test_encode_an_array() -> None:
+    said = [Heartbeat(), Token("é"), Finished(0, "stop", "STOP"), Usage(1, final=True), Done()]
+    assert encode(*said, dialect=GEMINI_ARRAY).decode() == (
+        '\n[{"candidates":[{"content":{"parts":[{"text":"é"}],"role":"model"},"index":0}]}'
+        ',\r\n{"candidates":[{"finishReason":"STOP","index":0}]}'
+        ',\r\n{"usageMetadata":{"promptTokenCount":1}}\n]'
+    )
+    error = Error("vendor", "busy", "UNAVAILABLE", 503)
+    wire = encode(error, dialect=GEMINI_ARRAY)
+    assert wire == b'[{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}\n]'
+    assert _stated(read([wire], GEMINI_ARRAY).events[-1])[:3] == ("vendor", "busy", 503)
 
 
 # --- laws ---
@@ -677,6 +796,13 @@ def answers(draw: st.DrawFn) -> list[Event]:
     return [*start, *body, *final, *ends, Done(first.reason)]
 
 
+def answers_in_an_array() -> st.SearchStrategy[list[Event]]:
+    """The same without signs of life: white space is all that an array has for them."""
+    return answers().map(
+        lambda events: [event for event in events if not isinstance(event, Heartbeat)]
+    )
+
+
 def _in_order(events: list[Event]) -> list[Event]:
     """Candidates end in the order in which they began."""
     finished = [event for event in events if isinstance(event, Finished)]
@@ -685,15 +811,28 @@ def _in_order(events: list[Event]) -> list[Event]:
     return [*rest, *finished]
 
 
-@given(answers(), st.data())
+@pytest.mark.parametrize("dialect", [GEMINI_SSE, GEMINI_ARRAY], ids=lambda dialect: dialect.name)
+@given(st.data(), st.booleans())
 @settings(deadline=None)
-def test_round_trip(events: list[Event], data: st.DataObject) -> None:
-    """Parsing what was encoded gives the same events, however it is cut."""
-    got = read(data.draw(cut(encode(*events))), GEMINI_SSE).events
-    if isinstance(events[-1], Error):
-        assert got[-1].__class__ is Error
-        assert _stated(got[-1])[:2] == _stated(events[-1])[:2]
-        got, events = got[:-1], events[:-1]
+def test_round_trip(dialect: Dialect, data: st.DataObject, whole: bool) -> None:
+    """Parsing what was encoded gives the same events, however it is cut; also if it broke off."""
+    events = data.draw(answers() if dialect is GEMINI_SSE else answers_in_an_array())
+    if not whole:
+        ends = (Finished, Done, Error)
+        events = [event for event in events if not isinstance(event, ends)]
+    wire = encode(*events, dialect=dialect)
+    if dialect is GEMINI_ARRAY and whole:
+        assert isinstance(json.loads(wire), list)
+    got = read(data.draw(cut(wire)), dialect).events
+    if not whole or isinstance(events[-1], Error):
+        last = got.pop()
+        assert isinstance(last, Error)
+        if whole:
+            assert _stated(last)[:2] == _stated(events.pop())[:2]
+        else:
+            assert last.kind == "truncated"
+    if not whole:  # the final counts were waiting for the end
+        events = [event for event in events if not (isinstance(event, Usage) and event.final)]
     assert _in_order(got) == _in_order(events)
 
 

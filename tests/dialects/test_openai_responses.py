@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.answers import comments, counts, texts, words
+from tests.cuts import in_every_cut, in_pieces
 from tests.reading import read
 
 from tokenwire import (
@@ -115,7 +116,7 @@ def test_an_answer() -> None:
     ]
 
 
-def test_item_ids_that_change_with_every_event() -> None:
+def test_q29_item_ids_that_change_with_every_event() -> None:
     """GitHub Copilot makes up a new id for every event: indices tell content apart."""
     assert events(text("a", item_id="x"), text("b", item_id="y")) == [Token("a"), Token("b")]
 
@@ -130,10 +131,66 @@ def test_parts_are_numbered_as_they_appear() -> None:
     ]
 
 
-def test_the_type_in_one_place_only_and_behind_the_data() -> None:
-    bare = b'data: {"delta":"a"}\nevent: response.output_text.delta\n\n'
+def test_q10_the_type_in_one_place_only() -> None:
+    bare = b'event: response.output_text.delta\ndata: {"delta":"a"}\n\n'
     assert read([bare], OPENAI_RESPONSES).events[0] == Token("a")
     assert read([wire(text("a"))], OPENAI_RESPONSES).events[0] == Token("a")
+
+
+def test_q09_the_event_line_behind_the_data() -> None:
+    bare = b'data: {"delta":"a"}\nevent: response.output_text.delta\n\n'
+    assert in_every_cut(lambda chunks: read(chunks, OPENAI_RESPONSES), bare).events[0] == Token("a")
+
+
+def test_q11_padding_is_no_text() -> None:
+    padded = [text(piece, obfuscation="x" * 12) for piece in "ab"]
+    assert events(*padded) == [Token("a"), Token("b")]
+
+
+def test_q24_what_is_repeated_in_one_long_line_is_said_once() -> None:
+    """The terminal event holds the whole answer, here 100 KB; cut anywhere, all comes once."""
+    long = "é" * 50_000
+    item = message(whole(long))
+    raw = wire(
+        CREATED,
+        text(long),
+        say("output_text.done", text=long),
+        say("content_part.done", content_index=0, part=whole(long)),
+        done(item),
+        end("completed", item),
+    )
+    said = [Started("r1", "m"), Token(long), *STOPPED]
+    assert read([raw], OPENAI_RESPONSES).events == said
+    assert read(in_pieces(raw, 4096), OPENAI_RESPONSES).events == said
+    cut_short = read([raw[:-10]], OPENAI_RESPONSES).events
+    assert cut_short[:-1] == said[:2]
+    assert isinstance(cut_short[-1], Error)
+
+
+def test_q29_calls_whose_item_ids_change() -> None:
+    argued = "function_call_arguments"
+    assert events(
+        added(call(id="x1", arguments="")),
+        added(call(id="x2", call_id="d", arguments=""), 1),
+        say(f"{argued}.delta", delta="{", item_id="x3"),
+        say(f"{argued}.delta", 1, delta="[]", item_id="x4"),
+        say(f"{argued}.delta", delta="}", item_id="x5"),
+        done(call(id="x6", arguments="{}", status="completed")),
+    ) == [
+        ToolCall("0", 0, "c", "f"),
+        ToolCall("1", 0, "d", "f"),
+        ToolCall("0", arguments="{"),
+        ToolCall("1", arguments="[]"),
+        ToolCall("0", arguments="}"),
+        ToolCall("0", complete=True),
+    ]
+
+
+def test_q31_events_that_nobody_knows() -> None:
+    assert events({"type": "keepalive"}, {"type": "response.brand_new.delta", "delta": "x"}) == [
+        Heartbeat("keepalive"),
+        Unknown(),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +203,7 @@ def test_the_type_in_one_place_only_and_behind_the_data() -> None:
     ],
     ids=lambda payload: payload["type"],
 )
-def test_a_text_that_no_delta_brought(payload: dict[str, Any]) -> None:
+def test_q24_a_text_that_no_delta_brought(payload: dict[str, Any]) -> None:
     everything = [payload, done(message(whole("Hi"))), end("completed", message(whole("Hi")))]
     assert events(*everything) == [Token("Hi"), *STOPPED]
 
@@ -357,7 +414,7 @@ def test_an_end_without_a_response() -> None:
     assert events({"type": raw, "response": {"id": "r"}})[0] == Started("r")
 
 
-def test_done_proves_nothing() -> None:
+def test_q16_done_proves_nothing() -> None:
     tail = b"data: [DONE]\n\n"
     assert read([wire(end()) + tail], OPENAI_RESPONSES).events == STOPPED
     for head, recovery in ((b"", Recovery.RETRY), (wire(CREATED), Recovery.RESUME)):

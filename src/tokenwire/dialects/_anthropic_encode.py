@@ -7,7 +7,7 @@ block is opened when content of another kind or part begins, and closed when it 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.wire import is_mapping
@@ -86,6 +86,8 @@ class AnthropicEncoder:
                 return _frame("ping")
             case Heartbeat():
                 return heartbeat(event)
+            case Data(kind="stop_details", value=value, index=0):
+                return _frame("message_delta", delta={"stop_details": value})
             case Data(value=value, index=0) if is_mapping(value) and value.get("type"):
                 self._index += 1
                 opened = _frame("content_block_start", index=self._index, content_block=value)
@@ -153,10 +155,10 @@ class AnthropicEncoder:
         return frames
 
 
-_UNKNOWN: dict[str, int | None] = {"output_tokens": None}
+_UNKNOWN: Final[dict[str, Any]] = {"output_tokens": None}
 
 
-def _message_delta(word: str | None, usage: dict[str, int | None]) -> tuple[Frame]:
+def _message_delta(word: str | None, usage: dict[str, Any]) -> tuple[Frame]:
     delta = {"stop_reason": word, "stop_sequence": None}
     return _frame("message_delta", delta=delta, usage=usage)
 
@@ -165,11 +167,13 @@ def _frame(kind: str, **fields: Any) -> tuple[Frame]:
     return json_frame({"type": kind, **fields}, kind)
 
 
-def _usage(usage: Usage) -> dict[str, int | None]:
-    said: dict[str, int | None] = {
+def _usage(usage: Usage) -> dict[str, Any]:
+    said: dict[str, Any] = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens,
     }
-    return _UNKNOWN | {name: n for name, n in said.items() if n is not None}
+    if usage.reasoning_tokens is not None:
+        said["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return _UNKNOWN | {name: value for name, value in said.items() if value is not None}

@@ -5,15 +5,12 @@ A text comes in several patches of one path, one behind the other; anything else
 
 from __future__ import annotations
 
-import json
 import re
 from io import StringIO
 from itertools import pairwise
 from typing import Any, Final
 
-from msgspec.json import Encoder as JSONEncoder
-
-from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping
+from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping, json_text
 
 # Steps of a path. Deeper than any tool's schema, and so shallow that no JSON encoder gives up.
 MAX_STEPS: Final = 64
@@ -24,8 +21,6 @@ _VALUE_COST: Final = 64
 _PATH = re.compile(
     r"""\.([^.\[\]"']+)|\[([0-9]{1,9})\]|\['([^'\\]*)'\]|\["([^"\\]*)"\]""",
 )
-
-_to_json = JSONEncoder(enc_hook=StringIO.getvalue).encode
 
 
 class PatchedArguments:
@@ -66,15 +61,16 @@ class PatchedArguments:
 
     def __str__(self) -> str:
         """The arguments as JSON text."""
-        return json_text(self._root)
+        return json_text(_plain(self._root))
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON text, whatever was read: half surrogates are written as escapes."""
-    try:
-        return _to_json(value).decode()
-    except ValueError:
-        return json.dumps(value, default=StringIO.getvalue)
+def _plain(node: Any) -> Any:
+    """The same with the texts as they came together."""
+    if isinstance(node, StringIO):
+        return node.getvalue()
+    if is_mapping(node):
+        return {name: _plain(child) for name, child in node.items()}
+    return [_plain(child) for child in node] if is_list(node) else node
 
 
 def _steps(path: str) -> list[str | int]:

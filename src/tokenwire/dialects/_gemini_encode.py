@@ -26,6 +26,7 @@ from tokenwire.events import (
     Usage,
 )
 from tokenwire.frame import Frame
+from tokenwire.framing.jsonarray import ARRAY_END
 
 _PART_KINDS: Final = frozenset(DATA_IN_PART.values())
 _CANDIDATE_KINDS: Final = frozenset(DATA_IN_CANDIDATE.values())
@@ -46,10 +47,12 @@ class GeminiEncoder:
 
     Args:
         dialect: The dialect's name.
+        in_array: The chunks are elements of an array, which is closed behind the last one.
     """
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, *, in_array: bool = False) -> None:
         self._dialect = dialect
+        self._last: tuple[Frame, ...] = (Frame(ARRAY_END),) if in_array else ()
         self._head: dict[str, Any] = {}
         self._calls: dict[str, list[ToolCall]] = {}  # those that are not complete
         self._open: dict[int, bool] = {}  # candidates, and whether they still run
@@ -93,7 +96,7 @@ class GeminiEncoder:
             case Heartbeat():
                 return heartbeat(event)
             case Error(fatal=True):
-                return json_frame({"error": _error(event)})
+                return (*json_frame({"error": _error(event)}), *self._last)
             case Done():
                 return self._done()
             case _:
@@ -141,7 +144,8 @@ class GeminiEncoder:
                 f"{self._dialect}: Done comes after a Finished of each candidate;"
                 f" open: {running or [0]}"
             )
-        return () if self._usage is None else self._chunk({"usageMetadata": _usage(self._usage)})
+        counts = {} if self._usage is None else {"usageMetadata": _usage(self._usage)}
+        return (*(self._chunk(counts) if counts else ()), *self._last)
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

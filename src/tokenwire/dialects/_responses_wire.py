@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import MAX_INDEX, MalformedError, is_list
+from tokenwire.dialects.wire import MAX_INDEX, MalformedError
 from tokenwire.events import Error, Reason, Usage
 from tokenwire.frame import Frame
 
@@ -160,8 +160,3 @@ def check_room(held: Sized, what: str) -> None:
     """
     if len(held) >= MAX_INDEX:
         raise MalformedError(f"there are more than {MAX_INDEX} {what}")
-
-
-def list_of(value: Any) -> list[Any]:
-    """A list as it is; anything else has no items."""
-    return value if is_list(value) else []

@@ -5,6 +5,8 @@ Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming, and reco
 An answer is complete at ``message_stop``, and only there. Errors come as ``event: error`` with
 status 200, often as the first event. The type is read from the JSON, from ``event:`` where the JSON
 has none: gateways drop one or the other.
+
+Text completions, which came before messages, are read too: they end with a ``stop_reason``.
 """
 
 from __future__ import annotations
@@ -15,17 +17,16 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
+from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
-    MalformedError,
     is_mapping,
     json_text,
     malformed,
-    read_leniently,
     reason_for,
 )
 from tokenwire.events import (
@@ -47,11 +48,16 @@ from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
 
+class DetailsWire(Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
 class UsageWire(Struct, gc=False):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
+    output_tokens_details: DetailsWire | None = None
 
 
 class MessageWire(Struct, gc=False):
@@ -67,7 +73,10 @@ class DeltaWire(Struct, gc=False):
     signature: str | None = None
     partial_json: str | None = None
     citation: Any = None
+    content: Any = None  # of a compaction
+    encrypted_content: Any = None
     stop_reason: str | None = None
+    stop_details: Any = None
 
 
 class EventWire(Struct, gc=False):
@@ -78,6 +87,10 @@ class EventWire(Struct, gc=False):
     message: MessageWire | None = None
     usage: UsageWire | None = None
     error: Any = None
+    completion: str | None = None  # this and the rest: of a text completion
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
 
 
 STOP_REASONS: Final[Mapping[str, Reason]] = {
@@ -109,28 +122,15 @@ class Decoder:
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
-        data = frame.data or b""
         try:
-            wire = _decode_json(data)
+            wire = _decode_json(frame.data or b"")
         except UNREADABLE:
-            return self._receive_odd(frame)
+            return read_frame(frame, EventWire, _decode_json, self._receive)
         return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``message_stop`` completes an answer."""
         return ()
-
-    def _receive_odd(self, frame: Frame) -> Sequence[Event]:
-        data = frame.data or b""
-        if frame.event == "error":  # whatever its data is
-            return (read_error(data.decode("utf-8", "replace")).event(frame),)
-        if not data.strip():
-            return (Heartbeat(frame.event, frame=frame),)
-        try:
-            wires = read_leniently(data, EventWire)
-        except MalformedError as reason:
-            return (malformed(frame, reason),)
-        return [event for wire in wires for event in self._receive(wire, frame)]
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         match wire.type or frame.event:
@@ -149,6 +149,8 @@ class Decoder:
                 return self._receive_message_delta(wire, frame)
             case "message_stop":
                 return (Done(self._reason or "other", frame=frame),)
+            case "completion":
+                return self._receive_completion(wire, frame)
             case _ if wire.error or frame.event == "error":
                 found = find_error({"error": wire.error}) or read_error(None)
                 return (found.event(frame),)
@@ -168,6 +170,20 @@ class Decoder:
         events.append(Started(message.id, message.model, frame=frame))
         if message.usage not in (None, _NO_USAGE, _ZERO_USAGE):
             events.append(_usage(message.usage, final=False, frame=frame))
+        return events
+
+    def _receive_completion(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        """A piece of a text completion, the last of which has a reason."""
+        events: list[Event] = []
+        if not self._started and (wire.id or wire.model):
+            self._started = True
+            events.append(Started(wire.id, wire.model, frame=frame))
+        if wire.completion:
+            events.append(Token(wire.completion, frame=frame))
+        if wire.stop_reason:
+            reason = reason_for(wire.stop_reason, STOP_REASONS)
+            events.append(Finished(0, reason, wire.stop_reason, frame=frame))
+            events.append(Done(reason, frame=frame))
         return events
 
     def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
@@ -196,6 +212,8 @@ class Decoder:
                     frame=frame,
                 ),
             )
+        if kind == "compaction" and not (block.get("content") or block.get("encrypted_content")):
+            return ()  # it comes in a delta
         # redacted_thinking, results of server tools, fallback and compaction blocks: whole.
         return (Data(str(kind), block, part=index, frame=frame),)
 
@@ -215,12 +233,19 @@ class Decoder:
                 return (ToolCall(key, arguments=delta.partial_json, frame=frame),)
             case "citations_delta":
                 return (Data("citation", delta.citation, 0, index, frame=frame),)
+            case "compaction_delta":
+                said = {"content": delta.content, "encrypted_content": delta.encrypted_content}
+                known = {name: value for name, value in said.items() if value is not None}
+                return (Data("compaction", {"type": "compaction", **known}, 0, index, frame=frame),)
             case _:
                 return (Unknown(frame=frame),)
 
     def _receive_message_delta(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
-        raw = wire.delta.stop_reason if wire.delta is not None else None
+        delta = wire.delta or DeltaWire()
+        raw = delta.stop_reason
+        if delta.stop_details:
+            events.append(Data("stop_details", delta.stop_details, frame=frame))
         if raw:
             self._reason = reason_for(raw, STOP_REASONS)
             events.append(Finished(0, self._reason, raw, frame=frame))
@@ -229,6 +254,7 @@ class Decoder:
         return events
 
 
+_NO_DETAILS: Final = DetailsWire()
 _NO_USAGE: Final = UsageWire()
 _ZERO_USAGE: Final = UsageWire(0, 0)
 """A request has at least one token: a start that counts none does not know."""
@@ -238,6 +264,7 @@ def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
     return Usage(
         wire.input_tokens,
         wire.output_tokens,
+        reasoning_tokens=(wire.output_tokens_details or _NO_DETAILS).thinking_tokens,
         cache_read_tokens=wire.cache_read_input_tokens,
         cache_write_tokens=wire.cache_creation_input_tokens,
         final=final,
@@ -255,4 +282,43 @@ ANTHROPIC_MESSAGES = Dialect(
     decoder=Decoder,
     encoder=lambda: AnthropicEncoder(STOP_REASONS),
     terminator="message_stop",
+    marks=(
+        ("type=message_start",),
+        ("@event=message_start",),
+        ("type=content_block_*",),
+        ("type=ping",),
+        ("type=vertex_event",),
+        ("@event=vertex_event",),
+        ("type=error", "error.type=*_error"),
+        ("type=completion", "completion"),
+    ),
+    notes=Notes(
+        vendor="Anthropic; also Vertex AI, Azure AI Foundry, gateways, and in the frames of"
+        " Amazon Bedrock",
+        sources=(
+            "https://docs.anthropic.com/en/docs/build-with-claude/streaming",
+            "the anthropic SDK 2.11",
+        ),
+        request='POST /v1/messages with "stream": true; on Vertex AI :streamRawPredict',
+        text='content_block_delta: delta.text, where delta.type is "text_delta"',
+        errors='event: error, {"type": "error", "error": {"type", "message"}}, with status 200',
+        heartbeats="event: ping",
+        resume="none; a new request may go on from the text so far, on models that take a last"
+        " message of the assistant",
+        quirks=(
+            "Q9, Q10: the type is read from the JSON, else from event:, which may stand behind the"
+            " data.",
+            "Q11: objects are padded with spaces to hide their length.",
+            "Q22: an overloaded service answers with status 200 and an error as the first event.",
+            "Q26: the counts of message_delta replace those of message_start; null says nothing.",
+            "Q30: a gateway may send message_start twice: with the same id it says nothing, with"
+            " another one the message before is void, told as Reset.",
+            "Q31: unknown events, as vertex_event, are Unknown.",
+            "A thought's signature is to be sent back as it came. Blocks that come whole are Data:"
+            " redacted_thinking, results of server tools, fallback, compaction; so are stop_details"
+            " of a refusal.",
+            "A call without a fragment of arguments has none.",
+        ),
+        doubtful=("Text completions (event: completion) come from no recording.",),
+    ),
 )

@@ -3,9 +3,10 @@
 Source: https://ai.google.dev/api/generate-content, the google-genai SDK 3.4, and recordings.
 With ``alt=sse`` the chunks come as server-sent events, without it as one JSON array.
 
-An answer is complete when the body ends and every candidate that began has a finish reason, or the
-prompt was blocked. There is no terminator, and older models put ``STOP`` into every chunk: so
-`Finished` comes only at EOF, and nothing is believed before.
+An answer is complete when every candidate that began has a finish reason, or the prompt was
+blocked, and the body ended, which an array says with its closing bracket. Older models put ``STOP``
+into every chunk: so `Finished` comes only at the end, and as an event stream has no terminator, a
+finish reason behind which text came proves nothing there any more.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from msgspec import UNSET
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects._gemini_arguments import PatchedArguments, json_text
+from tokenwire.dialects._gemini_arguments import PatchedArguments
 from tokenwire.dialects._gemini_encode import GeminiEncoder
+from tokenwire.dialects._gemini_notes import ARRAY_NOTES, MARKS, SSE_NOTES
 from tokenwire.dialects._gemini_wire import (
     DATA_IN_CANDIDATE,
     DATA_IN_PART,
@@ -31,16 +33,15 @@ from tokenwire.dialects._gemini_wire import (
     PartWire,
     UsageWire,
 )
-from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
-    UNREADABLE,
-    MalformedError,
     is_done_sentinel,
     is_mapping,
     json_or_text,
+    json_text,
     malformed,
-    read_leniently,
     reason_for,
 )
 from tokenwire.errors import Recovery
@@ -50,7 +51,6 @@ from tokenwire.events import (
     Error,
     Event,
     Finished,
-    Heartbeat,
     Reason,
     Reasoning,
     Started,
@@ -60,7 +60,7 @@ from tokenwire.events import (
     Usage,
 )
 from tokenwire.frame import Frame
-from tokenwire.framing.jsonarray import JSONArrayFramer
+from tokenwire.framing.jsonarray import ARRAY_END, JSONArrayFramer
 from tokenwire.framing.sse import SSEFramer
 
 # After these the patches of a call may end anywhere.
@@ -71,6 +71,7 @@ _CUTTING: Final = frozenset({"length", "content_filter", "error", "other"})
 MAX_PATCHED: Final = 4 * 1024 * 1024
 
 _NOTHING: Final = ChunkWire()
+_NO_CALL: Final = (None, FunctionCallWire())  # the latter ends a call
 
 _decode_json = JSONDecoder(ChunkWire).decode
 
@@ -90,7 +91,20 @@ class _OpenCall:
 class _Choice:
     """What is known of one candidate."""
 
-    __slots__ = ("blocked", "calls", "finish", "frame", "index", "message", "open_call", "said")
+    __slots__ = (
+        "blocked",
+        "calls",
+        "counted",
+        "finish",
+        "frame",
+        "index",
+        "message",
+        "open_call",
+        "refuted",
+        "refuted_counted",
+        "said",
+        "went_on",
+    )
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -98,6 +112,10 @@ class _Choice:
         self.calls = 0
         self.open_call: _OpenCall | None = None
         self.finish: str | None = None
+        self.counted = False  # the answer's tokens were counted with the finish reason
+        self.refuted: str | None = None  # a finish reason that more of the answer followed
+        self.refuted_counted = False
+        self.went_on = False  # more followed, and no finish reason with it or behind it
         self.message: str | None = None
         self.frame: Frame | None = None  # that of the finish reason
         self.said: dict[str, Any] = {}  # what may be repeated in every chunk
@@ -109,11 +127,34 @@ class _Choice:
         reason = reason_for(self.finish, FINISH_REASONS)
         return "tool_calls" if reason == "stop" and self.calls else reason
 
+    @property
+    def proven(self) -> bool:
+        """Does the finish reason say that nothing more would have come?
+
+        Not if it stood in a chunk before and more came all the same, unless there is something in
+        the last chunk that was not in those: Vertex counts an older model's answer at its end.
+        """
+        return self.finish != self.refuted or (self.counted and not self.refuted_counted)
+
+    def refute(self) -> None:
+        """More of the answer came: what was said of its end was not so."""
+        if self.finish is not None and not self.blocked:
+            self.went_on = True
+            self.refuted = self.finish
+            self.refuted_counted |= self.counted
+
 
 class Decoder:
-    """Chunks to events, in either framing."""
+    """Chunks to events.
 
-    def __init__(self) -> None:
+    Args:
+        in_array: The chunks are elements of an array, which is closed behind the last one.
+    """
+
+    def __init__(self, *, in_array: bool = False) -> None:
+        self._in_array = in_array
+        self._closed = False
+        self._sentinel = False
         self._choices: dict[int, _Choice] = {}
         self._feedback: Any = None
         self._started = False
@@ -121,42 +162,47 @@ class Decoder:
         self._patched = 0
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
-        """The events of one chunk."""
+        """The events of one chunk, or those of the end of the array."""
         data = frame.data or b""
-        if frame.event == "error":
-            return (read_error(json_or_text(data)).event(frame),)
-        try:
-            return self._receive_chunk(_decode_json(data), frame)
-        except UNREADABLE:
-            pass
-        if not data.strip():
-            return (Heartbeat(frame.event, frame=frame),)
-        if is_done_sentinel(data):  # of some gateways; EOF decides all the same
+        if self._in_array and data == ARRAY_END:
+            self._closed = True
+            return self._finish(frame)
+        if is_done_sentinel(data):  # of some gateways: no more will come, finished or not
+            self._sentinel = True
             return (Unknown(frame=frame),)
-        try:
-            chunks = read_leniently(data, ChunkWire)
-        except MalformedError as reason:
-            error = find_error(json_or_text(data))
-            return (error.event(frame) if error else malformed(frame, reason),)
-        return [event for chunk in chunks for event in self._receive_chunk(chunk, frame)]
+        return read_frame(frame, ChunkWire, _decode_json, self._receive_chunk)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if every candidate is finished, or the prompt was blocked."""
+        return () if self._closed else self._finish()
+
+    def receive_loss(self) -> Sequence[Event]:
+        """The connection broke: a finish reason that was in every chunk proves nothing then."""
+        return () if self._closed else self._finish(broken=True)
+
+    def _finish(self, frame: Frame | None = None, *, broken: bool = False) -> Sequence[Event]:
         choices = sorted(self._choices.values(), key=lambda one: one.index)
         finished = [one for one in choices if one.finish is not None]
-        events: list[Event] = [
-            Finished(one.index, one.reason, one.finish, frame=one.frame) for one in finished
-        ]
-        if finished and len(finished) == len(self._choices):
-            events.append(self._end(finished))
+        unproven = 0
+        events: list[Event] = []
+        for one in finished:
+            reason = one.reason
+            believed = one.proven if broken else not one.went_on
+            if not (self._closed or self._sentinel or believed):
+                reason, unproven = "other", unproven + 1
+            events.append(Finished(one.index, reason, one.finish, frame=one.frame))
+        whole = len(finished) == len(choices) and not unproven and self._closed == self._in_array
+        if finished and whole:
+            events.append(self._end(finished, frame))
         return events
 
-    def _end(self, finished: list[_Choice]) -> Event:
+    def _end(self, finished: list[_Choice], frame: Frame | None) -> Event:
         for one in finished:
             if one.reason == "error":
                 said = one.message or f"the service ended the answer with {one.finish!r}"
-                return Error("vendor", said, one.finish, recovery=Recovery.RETRY)
-        return Done(min(finished, key=lambda one: one.index).reason)
+                retry = Recovery.RETRY
+                return Error("vendor", said, one.finish, recovery=retry, frame=frame)
+        return Done(finished[0].reason, frame=frame)
 
     def _receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         if chunk.error:
@@ -201,6 +247,8 @@ class Decoder:
             choice = self._choices[index] = _Choice(index)
         if candidate.content is not None:
             for part in candidate.content.parts or ():
+                if part.text or part.function_call not in _NO_CALL or part.inline_data is not None:
+                    choice.refute()
                 self._receive_part(part, choice, frame, events)
         for name, kind in DATA_IN_CANDIDATE.items():
             value = getattr(candidate, name)
@@ -209,7 +257,8 @@ class Decoder:
                 events.append(Data(kind, value, index, frame=frame))
         finish = _word(candidate.finish_reason)
         if finish is not None and not choice.blocked:
-            choice.finish, choice.frame = finish, frame
+            choice.finish, choice.frame, choice.counted = finish, frame, False
+            choice.went_on = False
             choice.message = candidate.finish_message or choice.message
             self._close(choice, choice.reason not in _CUTTING, frame, events)
 
@@ -298,6 +347,9 @@ class Decoder:
             wire.cached_content_token_count,
         )
         choices = self._choices.values()
+        if wire.candidates_token_count is not None:
+            for choice in choices:
+                choice.counted = True
         over = bool(choices) and all(one.finish is not None for one in choices)
         usage = Usage(*counts, final=over, frame=frame)
         if any(count is not None for count in counts) and usage != self._usage:
@@ -316,12 +368,17 @@ GEMINI_SSE = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: GeminiEncoder("gemini-sse"),
-    terminator="a finishReason for every candidate",
+    terminator="a finishReason for every candidate, with nothing of the answer behind it",
+    marks=MARKS,
+    notes=SSE_NOTES,
 )
 GEMINI_ARRAY = Dialect(
     name="gemini-array",
     framer=JSONArrayFramer,
-    decoder=Decoder,
+    decoder=lambda: Decoder(in_array=True),
+    encoder=lambda: GeminiEncoder("gemini-array", in_array=True),
     media_types=("application/json",),
-    terminator="a finishReason for every candidate",
+    terminator="the end of the array, with a finishReason for every candidate",
+    marks=MARKS,
+    notes=ARRAY_NOTES,
 )

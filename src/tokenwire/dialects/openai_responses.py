@@ -22,6 +22,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Resumption
 from tokenwire.dialects._responses_calls import Calls, text_or_none
 from tokenwire.dialects._responses_encode import OpenAIResponsesEncoder
+from tokenwire.dialects._responses_notes import NOTES
 from tokenwire.dialects._responses_wire import (
     CALLS,
     DATA_DELTAS,
@@ -35,10 +36,10 @@ from tokenwire.dialects._responses_wire import (
     check_room,
     item_type_in,
     item_type_of,
-    list_of,
     usage_of,
     vendor_error,
 )
+from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     UNREADABLE,
@@ -46,8 +47,8 @@ from tokenwire.dialects.wire import (
     is_done_sentinel,
     is_list,
     is_mapping,
+    list_of,
     malformed,
-    read_leniently,
     reason_for,
 )
 from tokenwire.errors import Recovery
@@ -102,38 +103,27 @@ class Decoder:
             part = self._spoken.get((wire.output_index or 0, wire.content_index or 0))
             if part is not None and isinstance(wire.delta, str) and wire.delta:
                 return (Token(wire.delta, 0, part, frame=frame),)
-        events: list[Event] = []
-        self._receive(wire, frame, events)
-        return events
+        return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only a terminal event completes an answer."""
         return ()
 
     def _receive_odd(self, frame: Frame) -> Sequence[Event]:
-        data = frame.data or b""
-        if is_done_sentinel(data):
+        if is_done_sentinel(frame.data or b""):
             message = "the answer was cut off: [DONE] came, but no response.completed"
             recovery = Recovery.RESUME if self._started or self._items else Recovery.RETRY
             return (Error("truncated", message, recovery=recovery, frame=frame),)
-        if frame.event == "error":  # whatever its data is
-            return (read_error(data.decode("utf-8", "replace")).event(frame),)
-        if not data.strip():
-            return (Heartbeat(frame.event, frame=frame),)
-        events: list[Event] = []
-        try:
-            for wire in read_leniently(data, EventWire):
-                self._receive(wire, frame, events)
-        except MalformedError as reason:
-            events.append(malformed(frame, reason))
-        return events
+        return read_frame(frame, EventWire, _decode_json, self._receive)
 
-    def _receive(self, wire: EventWire, frame: Frame, events: list[Event]) -> None:
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        events: list[Event] = []
         self._frame, self._events = frame, events
         try:
             self._receive_event(wire)
         except MalformedError as reason:
             events.append(malformed(frame, reason))
+        return events
 
     def _receive_event(self, wire: EventWire) -> None:
         kind = wire.type or self._frame.event
@@ -193,6 +183,7 @@ class Decoder:
                 self._annotate([wire.annotation], output, content)
             case "created" | "queued" | "in_progress":
                 self._start(wire.response or ResponseWire())
+            # [M] that there is a `response.cancelled`; the status is documented.
             case "completed" | "incomplete" | "failed" | "cancelled" as status:
                 self._receive_end(wire.response or ResponseWire(), status, kind)
             case "image_generation_call.partial_image" as name:
@@ -393,4 +384,11 @@ OPENAI_RESPONSES = Dialect(
         field="starting_after in the URL",
         read=read_sequence,
     ),
+    marks=(
+        ("type=response.*",),
+        ("@event=response.*",),
+        ("type=error", "sequence_number"),
+        ("type=error", "error.type", "sequence_number"),
+    ),
+    notes=NOTES,
 )

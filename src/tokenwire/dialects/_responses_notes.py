@@ -1,0 +1,39 @@
+"""What people should know of the Responses wire."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tokenwire.dialects import Notes
+
+NOTES: Final = Notes(
+    vendor="OpenAI; also Azure OpenAI, OpenRouter, xAI, DeepSeek, Bedrock Mantle, llama.cpp",
+    sources=(
+        "https://platform.openai.com/docs/api-reference/responses-streaming",
+        "the openai SDK 3.52",
+    ),
+    request='POST /v1/responses with "stream": true',
+    text="response.output_text.delta: delta",
+    errors='event: error, flat or under "error", and response.failed behind it: told once;'
+    ' llama.cpp sends {"error": ...} without a type',
+    heartbeats="keepalive events of some backends",
+    resume="GET /v1/responses/{id}?stream=true&starting_after={sequence_number} goes on behind"
+    ' that event, if the answer was asked for with "background": true',
+    quirks=(
+        "Q9: Bedrock Mantle writes event: behind data:.",
+        "Q10: OpenRouter has no event: lines; the type is read from the JSON first.",
+        "Q11: obfuscation in deltas hides their length.",
+        "Q16: [DONE] behind the end, as OpenRouter sends it, proves nothing without it.",
+        "Q24: .done events, items and the terminal event repeat what was said, in lines of 100"
+        " KB and more; only what no delta brought is said then.",
+        "Q29: GitHub Copilot makes up a new item_id for every event: content is told apart by"
+        " its indices.",
+        "Q31: new events come monthly and are Unknown.",
+        "Bedrock counts the parts of a message from 1 in its events and from 0 in the item.",
+    ),
+    doubtful=(
+        "response.cancelled: read as an end that was cancelled.",
+        "keepalive events.",
+        "Perplexity's response.reasoning.* events are Unknown.",
+    ),
+)

@@ -1,0 +1,302 @@
+"""``gemini-interactions``: Google's Interactions API, ``POST /v1beta/interactions``.
+
+Source: https://ai.google.dev/gemini-api/docs/interactions/streaming, the google-genai SDK 3.4, and
+recordings.
+
+An answer is complete at ``interaction.completed``, and only there; ``[DONE]`` behind it proves
+nothing. What an event is stands in ``event_type``, and mostly in ``event:`` too. ``part`` is the
+index of the step. Tools that Google runs itself are calls like others, their results are `Data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes, Resumption
+from tokenwire.dialects._gemini_interactions_encode import InteractionsEncoder
+from tokenwire.dialects._gemini_interactions_wire import (
+    FORMER_NAMES,
+    STATUSES,
+    EventIdWire,
+    EventWire,
+    InteractionWire,
+    MetadataWire,
+    UsageWire,
+    usage_of,
+)
+from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import (
+    MAX_INDEX,
+    UNREADABLE,
+    is_done_sentinel,
+    is_mapping,
+    json_text,
+    list_of,
+    malformed,
+)
+from tokenwire.events import (
+    Data,
+    Event,
+    Heartbeat,
+    Reasoning,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+_decode_json = JSONDecoder(EventWire).decode
+_decode_event_id = JSONDecoder(EventIdWire).decode
+
+
+class Decoder:
+    """Events of the wire to events."""
+
+    def __init__(self) -> None:
+        self._answer = OneChoice(STATUSES)
+        self._calls = NumberedCalls()
+        self._whole: set[int] = set()  # open calls whose arguments came in one piece
+        self._usage: Usage | None = None
+        self._failure: Any = None  # what a step says of its failure
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame."""
+        if is_done_sentinel(frame.data or b""):
+            return self._answer.done_at_sentinel(frame, "interaction.completed")
+        return read_frame(frame, EventWire, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Only ``interaction.completed`` completes an answer."""
+        return ()
+
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        kind = wire.event_type or frame.event
+        index = wire.index or 0
+        metadata = wire.metadata or MetadataWire()
+        counts = wire.usage or metadata.total_usage or metadata.usage
+        match FORMER_NAMES.get(kind, kind):
+            case "step.delta" if is_mapping(wire.delta):
+                events = self._receive_delta(wire.delta, index, frame)
+            case "step.start":
+                step = wire.step or wire.content
+                events = self._receive_step(step, index, frame) if is_mapping(step) else []
+            case "step.stop":
+                events = self._close(index, frame)
+            case "interaction.created":
+                interaction = wire.interaction or InteractionWire()
+                events = self._start(interaction, frame)
+            case "interaction.status_update":
+                events = self._receive_status(wire, frame)
+            case "interaction.completed":
+                return self._receive_end(wire.interaction or InteractionWire(), counts, frame)
+            case _ if wire.error or kind == "error":
+                return (read_error(wire.error).event(frame),)
+            case _:
+                events = [Unknown(frame=frame)]
+        return [*events, *self._count(counts, frame)]
+
+    # --- its beginning and its end ---
+
+    def _start(self, interaction: InteractionWire, frame: Frame) -> list[Event]:
+        return self._answer.start(frame, interaction.id, interaction.model or interaction.agent)
+
+    def _receive_status(self, wire: EventWire, frame: Frame) -> list[Event]:
+        """A status may bring a token to go on with; else it only says that work goes on."""
+        started = self._answer.start(frame, wire.interaction_id)
+        told = _continuation(wire.continuation_token, frame)
+        if started or told or wire.usage is not None:
+            return [*started, *told]
+        return [Heartbeat(wire.status or "", frame=frame)]
+
+    def _receive_end(
+        self, interaction: InteractionWire, counts: UsageWire | None, frame: Frame
+    ) -> list[Event]:
+        events = self._start(interaction, frame)
+        status = interaction.status
+        if status in ("completed", "requires_action"):
+            events += [ToolCall(key, complete=True, frame=frame) for key in self._calls.close_all()]
+        events += _continuation(interaction.continuation_token, frame)
+        events += self._answer.finish(status, frame)
+        events += self._count(interaction.usage or counts, frame, final=True)
+        error = interaction.error or self._failure
+        if self._answer.reason == "error" and error:
+            return [*events, read_error(error).event(frame)]
+        return [*events, *self._answer.done(frame)]
+
+    def _count(self, counts: UsageWire | None, frame: Frame, *, final: bool = False) -> list[Event]:
+        if counts is None:
+            return []
+        usage = usage_of(counts, frame, final=final)
+        if usage in (self._usage, Usage()):
+            return []
+        self._usage = usage
+        return [usage]
+
+    # --- steps ---
+
+    def _receive_step(self, step: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
+        kind = _text(step.get("type"))
+        if step.get("error"):
+            self._failure = step["error"]
+        if kind.endswith("_call"):
+            return self._open(step, kind, index, frame)
+        # The content of a model's step and the summary of a thought mostly come in deltas.
+        inner = {
+            "text": [step],
+            "model_output": step.get("content"),
+            "thought": step.get("summary"),
+        }
+        if kind in inner:
+            events: list[Event] = []
+            for item in list_of(inner[kind]):
+                delta = {"type": "thought_summary", "content": item} if kind == "thought" else item
+                if is_mapping(delta) and delta.get("text") != "":
+                    events += self._receive_delta(delta, index, frame)
+            return [*events, *_signed(step, index, frame)]
+        if len(step) < 2:
+            return []  # no more than its type: what it is comes in deltas
+        return [Data(kind or "step", step, part=index, frame=frame)]
+
+    def _receive_delta(self, delta: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
+        kind = _text(delta.get("type"))
+        match kind:
+            case "text":
+                text = _text(delta.get("text"))
+                return [Token(text, 0, index, frame=frame)] if text else []
+            case "thought_summary":
+                content = delta.get("content")
+                text = _text(content.get("text")) if is_mapping(content) else _text(content)
+                if text:
+                    return [Reasoning(text, 0, index, frame=frame)]
+                return [Data(kind, content, 0, index, frame=frame)] if content else []
+            case "thought_signature":
+                return _signed(delta, index, frame)
+            case "arguments_delta":
+                # Before there were steps it was `partial_arguments`.
+                piece = delta.get("arguments") or delta.get("partial_arguments")
+                key = self._calls.get(index)
+                if not piece or key is None or index in self._whole:
+                    return []
+                return [ToolCall(key, arguments=_json(piece), frame=frame)]
+            case "text_annotation_delta":
+                notes = list_of(delta.get("annotations"))
+                return [Data("annotation", note, 0, index, frame=frame) for note in notes]
+            case "":
+                return [Unknown(frame=frame)]
+            case _ if kind.endswith("_call"):
+                return self._fill(delta, kind, index, frame)
+            case _:
+                return [Data(kind, delta, 0, index, frame=frame)]
+
+    def _open(self, step: Mapping[str, Any], kind: str, index: int, frame: Frame) -> list[Event]:
+        if self._calls.full:
+            return [malformed(frame, f"more than {MAX_INDEX} tool calls are open")]
+        key = self._calls.open(index)
+        self._whole.discard(index)
+        arguments = _json(step["arguments"]) if step.get("arguments") else ""
+        if arguments:
+            self._whole.add(index)
+        id = _text(step.get("id")) or None
+        name = _text(step.get("name")) or None
+        served = kind != "function_call"
+        if served:  # named by its kind, but for those of MCP servers
+            name = name or kind.removesuffix("_call")
+        call = ToolCall(key, 0, id, name, arguments, provider_executed=served, frame=frame)
+        return [call, *_signed(step, index, frame)]
+
+    def _fill(self, delta: Mapping[str, Any], kind: str, index: int, frame: Frame) -> list[Event]:
+        """Whole arguments behind the beginning of a call, or a call that nothing began."""
+        key = self._calls.get(index)
+        if key is None:
+            return self._open(delta, kind, index, frame)
+        events = _signed(delta, index, frame)
+        arguments = delta.get("arguments")
+        if arguments and index in self._whole:
+            return [Data(kind, delta, 0, index, frame=frame), *events]
+        if arguments:
+            self._whole.add(index)
+            return [ToolCall(key, arguments=_json(arguments), frame=frame), *events]
+        return events
+
+    def _close(self, index: int, frame: Frame) -> list[Event]:
+        self._whole.discard(index)
+        key = self._calls.close(index)
+        return [ToolCall(key, complete=True, frame=frame)] if key is not None else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _json(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json_text(arguments)
+
+
+def _signed(said: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
+    signature = _text(said.get("signature"))
+    return [Reasoning("", 0, index, signature, frame=frame)] if signature else []
+
+
+def _continuation(token: str | None, frame: Frame) -> list[Event]:
+    return [Data("continuation_token", token, frame=frame)] if token else []
+
+
+def read_event_id(frame: Frame) -> str | None:
+    """The id of the event in this frame, where it has one."""
+    try:
+        return _decode_event_id(frame.data or b"").event_id or None
+    except UNREADABLE:
+        return None
+
+
+GEMINI_INTERACTIONS = Dialect(
+    name="gemini-interactions",
+    framer=SSEFramer,
+    decoder=Decoder,
+    encoder=InteractionsEncoder,
+    terminator="interaction.completed",
+    resumption=Resumption(
+        method="cursor", kind="token", field="last_event_id in the URL", read=read_event_id
+    ),
+    marks=(
+        ("event_type=interaction.*",),
+        ("event_type=step.*",),
+        ("event_type=content.*",),
+        ("@event=interaction.*",),
+    ),
+    notes=Notes(
+        vendor="Google Gemini, Interactions API",
+        sources=(
+            "https://ai.google.dev/gemini-api/docs/interactions/streaming",
+            "the google-genai SDK 3.4",
+        ),
+        request='POST /v1beta/interactions with "stream": true',
+        text='step.delta: delta.text, where delta.type is "text"',
+        errors='data: {"event_type": "error", "error": {"code", "message"}}, or the status failed',
+        resume="GET /v1beta/interactions/{id}?stream=true&last_event_id={event_id} goes on behind"
+        " that event, if the interaction is stored; events need not have an event_id. A"
+        " continuation_token, told as Data, begins a new answer from its last checkpoint: what came"
+        " after that is generated again",
+        quirks=(
+            "Q10: what an event is stands in event_type, mostly in event: too.",
+            "[DONE], as event: done, follows interaction.completed and proves nothing without it.",
+            "An empty thought_signature says nothing.",
+            "requires_action is told as tool_calls, incomplete and budget_exceeded as length,"
+            " requires_continuation as pause.",
+            "Running counts come in metadata.usage of any event; the SDK calls it total_usage.",
+        ),
+        doubtful=(
+            "The events interaction.start, content.* and interaction.complete of the API's first"
+            " form are read as those that took their place.",
+            "Built-in tools: their arguments come with the beginning of the step or as a delta of"
+            " the step's own type; what is said a second time is Data.",
+        ),
+    ),
+)

@@ -1,0 +1,273 @@
+"""``openai-assistants``: runs of OpenAI's Assistants API, version 2, also at Azure.
+
+Source: https://platform.openai.com/docs/api-reference/assistants-streaming, the openai SDK 3.52,
+and recordings.
+
+What an event is stands in ``event:`` alone. An answer is complete when its run ends, or waits for
+the outputs of tools: the stream is over then, and goes on with the request that submits them.
+``event: done`` behind that proves nothing.
+
+``part`` numbers the contents of all messages of the run, in the order in which they begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._openai_assistants_encode import AssistantsEncoder
+from tokenwire.dialects._openai_assistants_wire import (
+    STATUSES,
+    CallWire,
+    ContentWire,
+    EventWire,
+    FunctionWire,
+    InterpreterWire,
+    StepDetailsWire,
+    UsageWire,
+)
+from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import (
+    MAX_INDEX,
+    is_done_sentinel,
+    is_mapping,
+    list_of,
+    malformed,
+)
+from tokenwire.events import (
+    Data,
+    Event,
+    Finished,
+    Refusal,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+_RUN: Final = "thread.run."
+_STEP: Final = "thread.run.step."
+_SERVED: Final = frozenset({"code_interpreter", "file_search"})  # by OpenAI itself
+_IMAGES: Final = ("image_file", "image_url")
+
+_decode_json = JSONDecoder(EventWire).decode
+
+
+class Decoder:
+    """Events of the wire to events."""
+
+    def __init__(self) -> None:
+        self._answer = OneChoice(STATUSES)
+        self._parts: dict[tuple[str, int], int] = {}  # by message and index
+        self._told: str | None = None  # the message that deltas brought last
+        self._calls = NumberedCalls()
+        self._steps: dict[str, list[str]] = {}  # the names of open calls by step
+        self._ids: set[str] = set()  # of all calls
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one frame."""
+        if is_done_sentinel(frame.data or b""):
+            return self._answer.done_at_sentinel(frame, "the end of the run")
+        return read_frame(frame, EventWire, _decode_json, self._receive)
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Only the end of the run completes an answer."""
+        return ()
+
+    def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        kind = frame.event or _kind_of(wire)
+        status = wire.status or kind.removeprefix(_RUN)
+        match kind:
+            case "thread.message.delta" if wire.delta is not None:
+                self._told = wire.id
+                return self._receive_content(wire.delta.content, wire.id or "", frame)
+            case "thread.message.completed" | "thread.message.incomplete":
+                # It repeats the message whole: news only where no delta brought it.
+                told = self._told == wire.id
+                return [] if told else self._receive_content(wire.content, wire.id or "", frame)
+            case "thread.run.step.delta" if wire.delta is not None:
+                return self._receive_calls(wire.delta.step_details, wire.id or "", frame)
+            case _ if kind.startswith(_STEP):
+                return self._receive_step(wire.id or "", status, frame)
+            case _ if kind.startswith(_RUN):
+                return self._receive_run(wire, status, frame)
+            case _ if wire.error:
+                return (read_error(wire.error).event(frame),)
+            case _ if kind.startswith("thread."):
+                return ()
+            case _:
+                return (Unknown(frame=frame),)
+
+    # --- messages ---
+
+    def _receive_content(
+        self, contents: list[ContentWire] | None, message: str, frame: Frame
+    ) -> list[Event]:
+        events: list[Event] = []
+        for place, content in enumerate(contents or ()):
+            index = place if content.index is None else content.index
+            if content.refusal:
+                events.append(Refusal(content.refusal, frame=frame))
+            values = [(name, getattr(content, name)) for name in _IMAGES]
+            said: list[tuple[str, Any]] = [one for one in values if one[1] is not None]
+            if content.text is not None:
+                said += [("text", content.text.value)] if content.text.value else []
+                said += [("annotation", note) for note in content.text.annotations or ()]
+            if not said:
+                continue
+            part = self._parts.get((message, index), len(self._parts))
+            if part == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} contents"))
+                continue
+            self._parts[message, index] = part
+            for name, value in said:
+                if name == "text":
+                    events.append(Token(value, 0, part, frame=frame))
+                else:
+                    events.append(Data(name, value, 0, part, frame=frame))
+        return events
+
+    # --- tool calls ---
+
+    def _receive_calls(
+        self, details: StepDetailsWire | None, step: str, frame: Frame
+    ) -> list[Event]:
+        events: list[Event] = []
+        for place, call in enumerate((details.tool_calls if details else None) or ()):
+            index = place if call.index is None else call.index
+            name = f"{step}:{index}"
+            key = self._calls.get(name)
+            if key is None:
+                if self._calls.full or len(self._ids) > MAX_INDEX:
+                    events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
+                    continue
+                key = self._calls.open(name)
+                self._steps.setdefault(step, []).append(name)
+            if call.id and len(self._ids) <= MAX_INDEX:
+                self._ids.add(call.id)
+            events += _receive_call(call, key, frame)
+        return events
+
+    def _receive_step(self, step: str, status: str, frame: Frame) -> list[Event]:
+        """A step that is over closes its calls; only a completed one completes them."""
+        status = status.removeprefix("step.")
+        if status not in ("completed", "failed", "cancelled", "expired"):
+            return []
+        keys = [self._calls.close(name) for name in self._steps.pop(step, ())]
+        if status != "completed":
+            return []
+        return [ToolCall(key, complete=True, frame=frame) for key in keys if key is not None]
+
+    # --- the run ---
+
+    def _receive_run(self, wire: EventWire, status: str, frame: Frame) -> list[Event]:
+        events = self._answer.start(frame, wire.id, wire.model)
+        if status not in STATUSES:
+            return [*events, *_usage(wire.usage, frame, final=False)]
+        if status in ("completed", "requires_action"):
+            events += [ToolCall(key, complete=True, frame=frame) for key in self._calls.close_all()]
+            events += self._receive_required(wire.required_action, frame)
+        elif status == "failed" and wire.last_error:
+            return [*events, read_error(wire.last_error).event(frame)]
+        events += self._answer.finish(status, frame)
+        if status == "completed" and wire.incomplete_details:  # it ran into a limit all the same
+            self._answer.reason = "length"
+            events[-1] = Finished(0, "length", status, frame=frame)
+        events += _usage(wire.usage, frame, final=True)
+        return [*events, *self._answer.done(frame)]
+
+    def _receive_required(self, action: Any, frame: Frame) -> list[Event]:
+        """The calls to run, whole: news only where no step brought them."""
+        asked = action.get("submit_tool_outputs") if is_mapping(action) else None
+        calls = asked.get("tool_calls") if is_mapping(asked) else None
+        events: list[Event] = []
+        for call in list_of(calls)[:MAX_INDEX]:
+            function = call.get("function") if is_mapping(call) else None
+            if not is_mapping(function) or call.get("id") in self._ids:
+                continue
+            id, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
+            said = CallWire(0, _text(id), None, FunctionWire(_text(name), _text(arguments)))
+            key = self._calls.open(len(events))
+            events += _receive_call(said, key, frame)
+            events.append(ToolCall(key, complete=True, frame=frame))
+        return events
+
+
+def _kind_of(wire: EventWire) -> str:
+    """What an event is whose name a gateway left out."""
+    kind = wire.object or ""
+    return kind if kind.endswith(".delta") else f"{kind}.{wire.status}"
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _receive_call(call: CallWire, key: str, frame: Frame) -> list[Event]:
+    function = call.function or FunctionWire()
+    served = call.type in _SERVED
+    name = call.type if served and call.id else function.name
+    interpreter = call.code_interpreter or InterpreterWire()
+    arguments = function.arguments or interpreter.input or ""
+    events: list[Event] = []
+    if call.id or name or arguments:
+        id = call.id or None
+        begun = served and bool(id)
+        events.append(
+            ToolCall(key, 0, id, name or None, arguments, provider_executed=begun, frame=frame)
+        )
+    results = {
+        "function_output": function.output,
+        "code_interpreter": interpreter.outputs,
+        "file_search": call.file_search,
+    }
+    events += [Data(kind, value, frame=frame) for kind, value in results.items() if value]
+    return events
+
+
+def _usage(wire: UsageWire | None, frame: Frame, *, final: bool) -> list[Event]:
+    if wire is None:
+        return []
+    counts = (wire.prompt_tokens, wire.completion_tokens, wire.total_tokens)
+    return [Usage(*counts, final=final, frame=frame)]
+
+
+OPENAI_ASSISTANTS = Dialect(
+    name="openai-assistants",
+    framer=SSEFramer,
+    decoder=Decoder,
+    encoder=AssistantsEncoder,
+    terminator="the end of the run, as in thread.run.completed",
+    marks=(("@event=thread.*",), ("object=thread.*",)),
+    notes=Notes(
+        vendor="OpenAI Assistants, version 2 (deprecated); also Azure OpenAI",
+        sources=(
+            "https://platform.openai.com/docs/api-reference/assistants-streaming",
+            "the openai SDK 3.52",
+        ),
+        request='POST /v1/threads/{id}/runs with "stream": true, and the request that submits the'
+        " outputs of tools",
+        text="thread.message.delta: delta.content[].text.value",
+        errors="event: error, or thread.run.failed with last_error",
+        resume="none: ask for the run until it is over, then for its messages",
+        quirks=(
+            "Q10: what an event is stands in event: alone. Where a gateway drops that, it is read"
+            " from object and status.",
+            "Q24: thread.message.completed repeats the message; it is not said again.",
+            "thread.run.requires_action ends the stream: told as tool_calls. What follows comes"
+            " with the request that submits the outputs.",
+            "thread.run.completed has the status incomplete where a token limit was met, or the"
+            " status completed with incomplete_details: told as length.",
+            "The counts of a single step are not told: those of the run replace them.",
+            "What the code interpreter runs stands in a call's arguments, as code.",
+        ),
+        doubtful=("Whether data of an event: error is flat or under error; both are read.",),
+    ),
+)
