@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.cuts import in_every_cut, read_response
 from tests.reading import read
 
 from tokenwire import (
@@ -16,10 +17,12 @@ from tokenwire import (
     Event,
     Finished,
     Heartbeat,
+    LocalProtocolError,
     Reasoning,
     Recovery,
     Refusal,
     Started,
+    StreamEncoder,
     Token,
     ToolCall,
     Unknown,
@@ -43,8 +46,33 @@ def wire(*payloads: str) -> bytes:
     return b"".join(b"data: " + payload.encode() + b"\n\n" for payload in payloads)
 
 
-def events(*payloads: str) -> list[Event]:
-    return read([wire(*payloads)], "openai-chat").events
+def events(*payloads: str, dialect: str = "openai-chat") -> list[Event]:
+    return read([wire(*payloads)], dialect).events
+
+
+def read_everywhere_cut(body: bytes, dialect: str) -> list[Event]:
+    """The events of a body, the same however it is cut, and never `Done` for a part of it.
+
+    A part that is proven complete may lack what stands behind the proof: nothing but counts.
+    """
+    said = in_every_cut(lambda chunks: read(chunks, dialect), body).events
+    for end in range(len(body)):
+        part = read([body[:end]], dialect).events
+        if isinstance(part[-1], Done):
+            assert without_counts(part) == without_counts(said)
+        else:
+            assert isinstance(part[-1], Error)
+            assert part[-1].kind == "truncated"
+    return said
+
+
+def without_counts(events: list[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, Usage)]
+
+
+def encoded(said: list[Event], dialect: str) -> bytes:
+    encoder = StreamEncoder(dialect)
+    return b"".join(map(encoder.send, said))
 
 
 def complete(*payloads: str) -> Completion:
@@ -78,7 +106,7 @@ def test_all_choices_must_be_finished() -> None:
     assert "choices [1]" in error.message
 
 
-def test_a_finish_reason_and_eof_is_complete() -> None:
+def test_q17_a_finish_reason_and_eof_is_complete() -> None:
     """Cerebras, Writer and Perplexity send no [DONE]."""
     assert events(delta(content="a"), stop())[-1] == Done("stop")
 
@@ -87,13 +115,33 @@ def test_eof_without_a_finish_reason_is_a_truncation() -> None:
     assert events(delta(content="a"))[-1].kind == "truncated"  # type: ignore[attr-defined]
 
 
-def test_snowflake_never_finishes_and_has_empty_ids() -> None:
+def test_q13_snowflake_never_finishes_and_has_empty_ids() -> None:
+    """[DONE] ends what no finish reason ends: text and calls."""
     payload = chunk({"index": 0, "delta": {"content": "a"}}, id="", model="m", created=0)
-    assert events(payload, "[DONE]")[-1] == Done("other")
+    call = chunk({"index": 1, "delta": {"tool_calls": [fragment(0, "a", "f", "{}")]}}, id="")
+    assert events(payload, call, "[DONE]")[2:] == [
+        ToolCall("1:0", 1, "a", "f", "{}"),
+        Finished(0, "other"),
+        ToolCall("1:0", 1, complete=True),
+        Finished(1, "tool_calls"),
+        Done("other"),
+    ]
+    assert events(payload, call)[-1].kind == "truncated"  # type: ignore[attr-defined]
+
+
+def test_q13_a_choice_that_did_finish_is_not_finished_again() -> None:
+    running = chunk({"index": 1, "delta": {"content": "a"}}, id="")
+    ended = chunk({"index": 0, "delta": {}, "finish_reason": "stop"}, id="")
+    assert events(ended, running, "[DONE]") == [
+        Finished(0, "stop", "stop"),
+        Token("a", 1),
+        Finished(1, "other"),
+        Done("stop"),
+    ]
 
 
 @pytest.mark.parametrize("sentinel", ["[DONE]", "[DONE]\r", '"[DONE]"', " [DONE]", "[DONE] "])
-def test_the_sentinel_in_its_spellings(sentinel: str) -> None:
+def test_q35_the_sentinel_in_its_spellings(sentinel: str) -> None:
     assert events(stop(), sentinel)[-1] == Done("stop")
 
 
@@ -124,13 +172,33 @@ def test_a_finish_that_is_an_error_is_never_done(raw: str) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, "", "null"])
-def test_no_finish_reason_in_its_spellings(nothing: str | None) -> None:
+def test_q15_no_finish_reason_in_its_spellings(nothing: str | None) -> None:
     assert not any(isinstance(e, Finished) for e in events(delta(finish=nothing, content="a")))
 
 
 def test_a_repeated_finish_is_told_once() -> None:
     """Avian sends it in two chunks, the second with the usage."""
     assert events(stop(), stop(), "[DONE]") == [Finished(0, "stop", "stop"), Done("stop")]
+
+
+def test_what_goes_on_behind_a_finish_reason_needs_done() -> None:
+    """Together ends each call so, Gemini behind OpenRouter each chunk: EOF then proves nothing."""
+    first = delta(tool_calls=[fragment(0, "a", "f", "{}")])
+    second = delta(finish="tool_calls", tool_calls=[fragment(1, "b", "g", "{}")])
+    ended = stop(reason="tool_calls")
+    said: list[Event] = [
+        ToolCall("0:0", 0, "a", "f", "{}"),
+        ToolCall("0:0", complete=True),
+        Finished(0, "tool_calls", "tool_calls"),
+        ToolCall("0:1", 0, "b", "g", "{}"),
+        ToolCall("0:1", complete=True),
+    ]
+    assert events(first, ended, second, "[DONE]") == [*said, Done("tool_calls")]
+    *before, last = events(first, ended, second)
+    assert before == said
+    assert isinstance(last, Error)
+    assert (last.kind, last.recovery) == ("truncated", Recovery.RESUME)
+    assert events(delta(content="a"), stop(), delta(content="b"))[-1].kind == "truncated"  # type: ignore[attr-defined]
 
 
 def test_text_behind_the_finish_is_text() -> None:
@@ -143,7 +211,7 @@ def test_text_behind_the_finish_is_text() -> None:
 @pytest.mark.parametrize(
     "error", [{"message": "no", "type": "t"}, "no", {"error": {"message": "no"}}]
 )
-def test_an_error_instead_of_a_chunk(error: object) -> None:
+def test_q16_an_error_instead_of_a_chunk(error: object) -> None:
     """vLLM and SGLang send [DONE] behind it."""
     found = events(delta(content="a"), json.dumps({"error": error}), "[DONE]")
     assert isinstance(found[-1], Error)
@@ -160,10 +228,18 @@ def test_an_error_inside_a_chunk() -> None:
     assert found == [Started("x"), Token("a"), expected]
 
 
+def test_an_error_beside_a_finish_reason_completes_no_call() -> None:
+    """Gemini behind OpenRouter: the last call of a "stop" was malformed."""
+    failed = chunk({"index": 0, "finish_reason": "stop"}, error={"code": 502, "message": "no"})
+    call, error = events(delta(tool_calls=[fragment(0, "a", "f", "{")]), failed)
+    assert call == ToolCall("0:0", 0, "a", "f", "{")
+    assert isinstance(error, Error)
+
+
 @pytest.mark.parametrize(
     "data", ['{"error":{"message":"no","code":"tool_use_failed"}}', '{"message":"no"}', "no"]
 )
-def test_an_event_named_error(data: str) -> None:
+def test_q17_an_event_named_error(data: str) -> None:
     """Groq, Cerebras: without [DONE], and not always JSON."""
     found = read([f"event: error\ndata: {data}\n\n".encode()], "openai-chat").events
     assert isinstance(found[-1], Error)
@@ -189,10 +265,82 @@ def test_minimax_reports_errors_beside_the_choices() -> None:
     assert only_error(chunk(base_resp=bad)).message == "rate limit"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"object": "error", "message": "no", "type": "t", "code": "c"},
+        {"errors": [{"message": "no"}]},
+        {"code": "c", "message": "no"},
+        {"id": "x", "model": "m", "detail": "no"},
+    ],
+)
+def test_an_error_in_the_shape_of_another_vendor(document: dict[str, Any]) -> None:
+    assert only_error(json.dumps(document)).message == "no"
+
+
+def test_groq_keeps_what_the_model_wrote_in_the_frame() -> None:
+    """``tool_use_failed`` comes with the text that was no call."""
+    failed = {"message": "no", "code": "tool_use_failed", "failed_generation": "<f>"}
+    said = json.dumps({"error": {**failed, "status_code": 400}})
+    [error] = read([f"event: error\ndata: {said}\n\n".encode()], "openai-chat").events
+    assert isinstance(error, Error)
+    assert (error.code, error.status, error.recovery) == ("tool_use_failed", 400, Recovery.FATAL)
+    assert error.frame is not None
+    assert "failed_generation" in error.frame.text
+
+
+def test_groq_stops_a_stream_early() -> None:
+    error = only_error(delta(content="a"), chunk(x_groq={"id": "r", "error": "over capacity"}))
+    assert error.message == "over capacity"
+
+
+JSON_BODY = {"content-type": "application/json"}
+
+
+def test_q18_an_error_document_with_status_200() -> None:
+    """MiniMax and Baidu answer so, though a stream was asked for."""
+    body = b'{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}'
+    [error] = read_response([body], "openai-chat", headers=JSON_BODY)
+    assert isinstance(error, Error)
+    assert (error.message, error.code) == ("insufficient balance", "1008")
+
+
+def test_q20_an_sse_field_named_error() -> None:
+    """llama.cpp before 2025-09, with [DONE] behind it."""
+    body = wire(delta(content="a")) + b'error: {"code":500,"message":"no"}\n\n' + wire("[DONE]")
+    token, error = read([body], "openai-chat").events
+    assert token == Token("a")
+    assert isinstance(error, Error)
+    assert (error.message, error.status) == ("no", 500)
+
+
+def test_q21_an_error_that_became_an_empty_chunk() -> None:
+    """Ollama's compatible endpoint: no finish reason and no [DONE]; the answer is not whole."""
+    found = events(delta(content="a"), delta(content=""))
+    assert found[0] == Token("a")
+    assert isinstance(found[-1], Error)
+    assert (found[-1].kind, found[-1].recovery) == ("truncated", Recovery.RESUME)
+
+
+def test_q38_blank_lines_before_an_answer() -> None:
+    """DeepSeek sends them while a request waits, before a document too."""
+    blank = b"\n\n\r\n"
+    body = blank + b'{"error":{"message":"busy","code":"server_error"}}'
+    [error] = read_response([body], "openai-chat", headers=JSON_BODY)
+    assert isinstance(error, Error)
+    assert (error.message, error.recovery) == ("busy", Recovery.RETRY)
+    streamed = read([blank + wire(delta(content="a"), stop())], "openai-chat").events
+    assert [event for event in streamed if not isinstance(event, Heartbeat)] == [
+        Token("a"),
+        Finished(0, "stop", "stop"),
+        Done("stop"),
+    ]
+
+
 # --- text ---
 
 
-def test_azure_sends_filters_without_choices_and_without_delta() -> None:
+def test_q12_azure_sends_filters_without_choices_and_without_delta() -> None:
     filters = [{"prompt_index": 0}]
     found = events(
         chunk(prompt_filter_results=filters, id="", model=""),
@@ -211,16 +359,153 @@ def test_azure_sends_filters_without_choices_and_without_delta() -> None:
     ]
 
 
-def test_together_sends_the_text_twice() -> None:
+def test_q25_together_sends_the_text_twice() -> None:
     twice = {"index": 0, "text": "a", "delta": {"content": "a"}}
     assert complete(chunk(twice), stop()).text == "a"
     assert complete(chunk({"index": 0, "text": "a"}), stop()).text == "a"
 
 
-def test_minimax_repeats_the_whole_message() -> None:
+def test_q24_minimax_repeats_the_whole_message() -> None:
     message = {"index": 0, "message": {"content": "ab"}, "finish_reason": "stop"}
     assert complete(delta(content="a"), delta(content="b"), chunk(message)).text == "ab"
     assert complete(chunk(message)).text == "ab"
+
+
+def test_q24_only_what_is_new_in_a_repeated_message_is_told() -> None:
+    message = {
+        "content": "Hi",
+        "reasoning_content": "Hm",
+        "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}],
+        "refusal": "No",
+        "tool_calls": [fragment(0, "a", "f", "{}")],
+    }
+    whole = chunk(
+        {"index": 0, "message": message, "finish_reason": "stop"}, object="chat.completion"
+    )
+    said = complete(
+        delta(reasoning_content="Hm"), delta(refusal="No"), delta(content="Hi"), whole
+    ).choices[0]
+    assert (said.text, said.reasoning, said.refusal) == ("Hi", "Hm", "No")
+    assert [call.arguments for call in said.tool_calls] == ["{}"]
+    again = complete(delta(tool_calls=[fragment(0, "a", "f", "{}")]), whole).choices[0]
+    assert [call.arguments for call in again.tool_calls] == ["{}"]
+    assert (again.text, again.reasoning, again.refusal) == ("Hi", "Hm", "No")
+
+
+def test_q24_perplexity_repeats_the_text_so_far_beside_the_delta() -> None:
+    def piece(text: str, whole: str, finish: str | None, kind: str) -> str:
+        choice = {"index": 0, "delta": {"content": text}, "message": {"content": whole}}
+        counts = {"completion_tokens": len(whole)}
+        return chunk({**choice, "finish_reason": finish}, object=kind, usage=counts)
+
+    found = events(
+        piece("a", "a", None, "chat.completion.chunk"),
+        piece("b", "ab", None, "chat.completion.chunk"),
+        piece("", "ab", "stop", "chat.completion.done"),
+    )
+    assert found == [
+        Token("a"),
+        Usage(None, 1),
+        Token("b"),
+        Usage(None, 2),
+        Finished(0, "stop", "stop"),
+        Usage(None, 2, final=True),
+        Done("stop"),
+    ]
+
+
+def test_azure_filters_text_long_after_it_came() -> None:
+    """The asynchronous filter: no delta, offsets, behind the finish reason; it may take it back."""
+    judged = {
+        "index": 0,
+        "content_filter_results": {"hate": {"filtered": False}},
+        "content_filter_offsets": {"check_offset": 0, "start_offset": 0, "end_offset": 9},
+    }
+    found = events(
+        delta(content="a"),
+        stop(),
+        chunk(judged),
+        chunk({**judged, "finish_reason": "content_filter"}),
+        "[DONE]",
+    )
+    assert found == [
+        Token("a"),
+        Finished(0, "stop", "stop"),
+        Data("content_filter", judged["content_filter_results"]),
+        Data("content_filter_offsets", judged["content_filter_offsets"]),
+        Finished(0, "content_filter", "content_filter"),
+        Done("content_filter"),
+    ]
+
+
+def test_xai_leaves_keys_out() -> None:
+    found = events('{"choices":[{"index":0,"delta":{"content":"a"}}]}', stop())
+    assert found[0] == Token("a")
+
+
+@pytest.mark.parametrize("name", ["images", "annotations"])
+def test_images_and_annotations(name: str) -> None:
+    both: dict[str, Any] = {"content": "b", name: [1]}
+    assert events(delta(content="a"), delta(**both))[1:3] == [Token("b"), Data(name, [1])]
+
+
+def test_logprobs_are_data_behind_their_text() -> None:
+    said = {"content": [{"token": "b", "logprob": -0.5}], "refusal": None}
+    with_them = {"index": 0, "delta": {"content": "b"}, "logprobs": said}
+    none = {"index": 0, "delta": {"content": "c"}, "logprobs": {"content": None, "refusal": None}}
+    odd = {"index": 0, "delta": {"content": "d"}, "logprobs": -0.5}
+    found = events(delta(content="a"), chunk(with_them), chunk(none), chunk(odd))
+    expected = [Token("a"), Token("b"), Data("logprobs", said), Token("c"), Token("d")]
+    assert found[:-1] == expected
+
+
+def test_geminis_signature_of_a_call_is_kept() -> None:
+    extra = {"google": {"thought_signature": "sig"}}
+    found = events(delta(tool_calls=[{**fragment(None, "a", "f", "{}"), "extra_content": extra}]))
+    assert found[:-1] == [ToolCall("0:0", 0, "a", "f", "{}"), Data("extra_content", extra)]
+
+
+def test_q41_nan_and_infinity() -> None:
+    found = events('{"choices":[{"delta":{"content":"a"},"logprobs":NaN,"x":-Infinity}]}')
+    assert found[0] == Token("a")
+
+
+def test_q42_choices_interleave_and_finish_on_their_own() -> None:
+    found = complete(
+        delta(1, content="x"),
+        delta(0, content="a"),
+        stop(1, "length"),
+        delta(0, content="b"),
+        stop(0),
+        "[DONE]",
+    )
+    assert [(one.index, one.text, one.raw_reason) for one in found.choices] == [
+        (0, "ab", "stop"),
+        (1, "x", "length"),
+    ]
+    assert found.done == Done("stop")
+
+
+def test_q44_a_think_tag_across_deltas_stays_in_the_text() -> None:
+    assert complete(delta(content="<th"), delta(content="ink>Hm"), stop()).text == "<think>Hm"
+
+
+def test_signatures_of_thinking_in_blocks() -> None:
+    """Mistral signs the block, Databricks its summary."""
+    thinking = [{"type": "text", "text": "Hm"}]
+    summary = [{"type": "summary_text", "text": "So", "signature": "s2"}]
+    blocks = [
+        {"type": "thinking", "thinking": thinking, "signature": "s1", "closed": True},
+        {"type": "reasoning", "summary": summary},
+        {"type": "reasoning", "summary": [{"text": "x", "signature": 1}, "y", {"signature": ""}]},
+        {"type": "thinking", "thinking": [], "signature": "s3"},
+    ]
+    assert events(delta(content=blocks))[:-1] == [
+        Reasoning("Hm", signature="s1"),
+        Reasoning("So", signature="s2"),
+        Reasoning("xy"),
+        Reasoning("", signature="s3"),
+    ]
 
 
 def test_content_in_blocks() -> None:
@@ -251,7 +536,7 @@ def test_reasoning_under_its_names(name: str) -> None:
     assert events(delta(**{name: "Hm", "content": None}))[0] == Reasoning("Hm")
 
 
-def test_openrouter_sends_the_reasoning_twice() -> None:
+def test_q25_openrouter_sends_the_reasoning_twice() -> None:
     details = [
         {"type": "reasoning.text", "text": "Hm", "signature": None},
         {"type": "reasoning.text", "text": "", "signature": "sig"},
@@ -303,7 +588,6 @@ def test_started_once_and_only_with_an_identity() -> None:
         '{"choices":[{"index":"0","delta":{"content":"a"}}]}',
         '{"choices":[{"index":null,"delta":{"content":"a"}}]}',
         '{"choices":[{"delta":{"content":"a","tool_calls":null,"role":""}}]}',
-        '{"choices":[{"delta":{"content":"a"},"logprobs":NaN}]}',
         '{"choices":[]}{"choices":[{"delta":{"content":"a"}}]}',
     ],
 )
@@ -312,11 +596,11 @@ def test_liberal_in_what_it_takes(payload: str) -> None:
     assert found in ([], [Token("a")], [Unknown()])
 
 
-def test_half_a_surrogate_is_kept() -> None:
+def test_q40_half_a_surrogate_is_kept() -> None:
     assert events('{"choices":[{"delta":{"content":"\\ud83d"}}]}')[0] == Token("\ud83d")
 
 
-def test_bad_utf8_in_the_text() -> None:
+def test_q40_bad_utf8_in_the_text() -> None:
     raw = b'data: {"choices":[{"delta":{"content":"a\xff"}}]}\n\n'
     assert read([raw], "openai-chat").events[0] == Token("a\ufffd")
 
@@ -340,7 +624,7 @@ def test_a_chunk_that_cannot_be_read_is_told_and_survived(payload: str, reason: 
     assert found[1:] == [Token("a"), Finished(0, "stop", "stop"), Done("stop")]
 
 
-def test_named_events() -> None:
+def test_q31_named_events() -> None:
     raw = b'event: ping\ndata: {}\n\nevent: sglext_ids\ndata: {"ids":[1]}\n\ndata:\n\n'
     found = read([raw], "openai-chat", eof=False).events
     assert found == [Heartbeat("ping"), Unknown(), Heartbeat()]
@@ -381,26 +665,26 @@ def test_calls_by_index() -> None:
     ) == [("a", "f", "{}", True), ("b", "g", "[]", True)]
 
 
-def test_parallel_calls_that_all_have_index_0() -> None:
+def test_q27_parallel_calls_that_all_have_index_0() -> None:
     """Ollama: another id in the slot begins another call."""
     first, second = fragment(0, "a", "f", "{}"), fragment(0, "b", "f", "[]")
     assert calls([first], [second]) == [("a", "f", "{}", True), ("b", "f", "[]", True)]
     assert calls([first, second]) == [("a", "f", "{}", True), ("b", "f", "[]", True)]
 
 
-def test_parallel_calls_without_ids() -> None:
+def test_q27_parallel_calls_without_ids() -> None:
     first, second = fragment(0, None, "f", "{}"), fragment(0, None, "g", "[]")
     assert calls([first], [second]) == [(None, "f", "{}", True), (None, "g", "[]", True)]
 
 
-def test_repeated_ids_and_names_and_empty_names() -> None:
+def test_q27_repeated_ids_and_names_and_empty_names() -> None:
     """GLM at Mistral repeats the id and sends an empty name with every fragment."""
     assert calls(
         [fragment(0, "a", "f", "{")], [fragment(0, "a", "", "")], [fragment(0, "a", "f", "}")]
     ) == [("a", "f", "{}", True)]
 
 
-def test_calls_without_an_index() -> None:
+def test_q27_calls_without_an_index() -> None:
     """Gemini's compatible endpoint: a new id or a name begins a call, bare arguments go on."""
     assert calls(
         [fragment(None, "a", "f", "{")],
@@ -412,14 +696,14 @@ def test_calls_without_an_index() -> None:
     ) == [("a", "f", "{}!", True), ("b", "g", "[]", True), (None, "h", "?", True)]
 
 
-def test_siblings_without_an_index_are_told_apart_by_place() -> None:
+def test_q27_siblings_without_an_index_are_told_apart_by_place() -> None:
     assert calls(
         [fragment(None, "a", "f"), fragment(None, "b", "g")],
         [fragment(arguments="{}"), fragment(arguments="[]")],
     ) == [("a", "f", "{}", True), ("b", "g", "[]", True)]
 
 
-def test_arguments_before_the_name() -> None:
+def test_q27_arguments_before_the_name() -> None:
     """SGLang; and a first fragment that has nothing at all."""
     assert calls([fragment(0, None, None, "{")], [fragment(0, "a", "f", "}")]) == [
         ("a", "f", "{}", True)
@@ -430,7 +714,7 @@ def test_arguments_before_the_name() -> None:
     ]
 
 
-def test_a_fragment_that_says_nothing_is_no_event() -> None:
+def test_q27_a_fragment_that_says_nothing_is_no_event() -> None:
     """Cloudflare closes calls with id, name and arguments all null."""
     null = {"index": 0, "id": None, "function": {"name": None, "arguments": None}}
     found = events(delta(tool_calls=[fragment(0, "a", "f", "{}")]), delta(tool_calls=[null]))
@@ -439,7 +723,7 @@ def test_a_fragment_that_says_nothing_is_no_event() -> None:
     ]
 
 
-def test_arguments_as_an_object() -> None:
+def test_q28_arguments_as_an_object() -> None:
     assert calls([fragment(0, "a", "f", {"x": 1})]) == [("a", "f", '{"x":1}', True)]
     assert calls([fragment(0, "a", "f", None)]) == [("a", "f", "", True)]
 
@@ -473,6 +757,18 @@ def test_calls_of_two_choices_have_their_own_keys() -> None:
     assert [event.key for event in found if isinstance(event, ToolCall)] == ["0:0", "1:0"]
 
 
+def test_more_choices_and_calls_than_any_service_has() -> None:
+    """A hostile server grows nothing without bound."""
+    many = [{"index": index, "delta": {"content": "a"}} for index in range(1025)]
+    found = events(chunk(*many))
+    assert sum(isinstance(event, Token) for event in found) == 1024
+    assert "more than 1024 choices" in found[-2].message  # type: ignore[attr-defined]
+    calls_of_one = [fragment(index, f"c{index}", "f") for index in range(1025)]
+    found = events(delta(tool_calls=calls_of_one))
+    assert sum(isinstance(event, ToolCall) for event in found) == 1024
+    assert "more than 1024 tool calls" in found[-2].message  # type: ignore[attr-defined]
+
+
 # --- usage ---
 
 
@@ -488,6 +784,7 @@ def test_calls_of_two_choices_have_their_own_keys() -> None:
             Usage(None, None, None, 6, 4, 5),
         ),
         ({"prompt_cache_hit_tokens": 4, "reasoning_tokens": 6}, Usage(None, None, None, 6, 4)),
+        ({"cached_tokens": 0}, Usage(cache_read_tokens=0)),
         (
             {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 5},
             Usage(None, None, None, None, 4, 5),
@@ -499,7 +796,7 @@ def test_usage_in_its_shapes(wire_usage: dict[str, Any], usage: Usage) -> None:
     assert events(chunk(usage=wire_usage))[0] == usage
 
 
-def test_usage_runs_then_is_final() -> None:
+def test_q26_usage_runs_then_is_final() -> None:
     """vLLM and Perplexity send it with every chunk; a null says nothing."""
     found = events(
         chunk({"index": 0, "delta": {"content": "a"}}, usage={"completion_tokens": 1}),
@@ -514,7 +811,20 @@ def test_usage_runs_then_is_final() -> None:
     ]
 
 
-def test_usage_where_groq_and_moonshot_put_it() -> None:
+def test_q26_counts_of_zero_in_every_chunk() -> None:
+    """MiniMax: the last counts replace them."""
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    counted = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    found = complete(
+        chunk({"index": 0, "delta": {"content": "a"}}, usage=nothing),
+        chunk({"index": 0, "delta": {"content": "b"}}, usage=nothing),
+        stop(),
+        chunk(usage=counted),
+    )
+    assert found.usage == Usage(1, 2, 3, final=True)
+
+
+def test_q26_usage_where_groq_and_moonshot_put_it() -> None:
     assert events(chunk(x_groq={"usage": {"prompt_tokens": 1}}))[0] == Usage(1)
     assert events(chunk({"index": 0, "usage": {"prompt_tokens": 1}}))[0] == Usage(1)
 
@@ -528,24 +838,23 @@ def test_usage_where_groq_and_moonshot_put_it() -> None:
         [Started(None, None), Token("a")],
         [Reasoning("Hm", signature="sig")],
         [Data("audio", {"data": "x"})],
+        [Data("images", [1])],
+        [Data("logprobs", {"content": [1]})],
         [Data("citations", ["u"])],
+        [Usage(1, 2, 3, 4, 5, 6)],
+        [Refusal("No"), Heartbeat("hi"), Token("a", 1)],
         [ToolCall("0:0", 0, "a", "f", "{}"), ToolCall("0:0", 0, arguments=" ")],
         [Error("vendor", "no", "c", 429, Recovery.RETRY)],
     ],
     ids=repr,
 )
 def test_round_trips(said: list[Event]) -> None:
-    from tokenwire import StreamEncoder
-
-    encoder = StreamEncoder("openai-chat")
-    sent = b"".join(map(encoder.send, said))
+    sent = encoded(said, "openai-chat")
     expected = [event for event in said if event != Started()]
     assert read([sent], "openai-chat", eof=False).events == expected
 
 
 def test_a_reason_in_the_vendors_word_where_it_has_one() -> None:
-    from tokenwire import StreamEncoder
-
     for finished, word in [
         (Finished(0, "stop", "eos"), "eos"),
         (Finished(0, "stop", "end_turn"), "stop"),
@@ -554,3 +863,22 @@ def test_a_reason_in_the_vendors_word_where_it_has_one() -> None:
     ]:
         sent = json.loads(StreamEncoder("openai-chat").send(finished)[6:])
         assert sent["choices"][0]["finish_reason"] == word
+
+
+@pytest.mark.parametrize(
+    "event", [Data("odd", 1), ToolCall("0", name="f", provider_executed=True), Unknown()], ids=repr
+)
+def test_what_it_cannot_say(event: Event) -> None:
+    with pytest.raises(LocalProtocolError, match="openai-chat has no way to say"):
+        StreamEncoder("openai-chat").send(event)
+
+
+def test_done_comes_after_the_finish_of_each_choice() -> None:
+    encoder = StreamEncoder("openai-chat")
+    with pytest.raises(LocalProtocolError, match=r"open: \[0\]"):
+        encoder.send(Done("stop"))
+    encoder.send(Token("a"))
+    encoder.send(Token("b", 1))
+    encoder.send(Finished(0, "stop"))
+    with pytest.raises(LocalProtocolError, match=r"open: \[1\]"):
+        encoder.send(Done("stop"))

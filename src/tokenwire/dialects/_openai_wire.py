@@ -1,4 +1,4 @@
-"""What OpenAI chat chunks look like, with the accents of the services that speak it.
+"""What OpenAI chunks look like, with the accents of the services that send them.
 
 Fields that some service sends in another type than OpenAI are `Any`.
 """
@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tokenwire.events import Reason
+from tokenwire.dialects.wire import is_list, is_mapping, json_text
+from tokenwire.events import Data, Event, Reason, Reasoning, Token, Usage
+from tokenwire.frame import Frame
 
 
 class FunctionWire(Struct, gc=False):
@@ -22,6 +24,7 @@ class ToolCallWire(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: FunctionWire | None = None
+    extra_content: Any = None  # Gemini: the signature that proves the call
 
 
 class DeltaWire(Struct, gc=False):
@@ -34,6 +37,7 @@ class DeltaWire(Struct, gc=False):
     function_call: FunctionWire | None = None  # OpenAI's first form; one a choice
     audio: Any = None
     annotations: Any = None
+    images: Any = None  # OpenRouter
 
 
 class DetailsWire(Struct, gc=False):
@@ -47,6 +51,7 @@ class UsageWire(Struct, gc=False):
     completion_tokens: int | None = None
     total_tokens: int | None = None
     reasoning_tokens: int | None = None  # SGLang
+    cached_tokens: int | None = None  # Together
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cache_read_input_tokens: int | None = None  # Anthropic's models behind a gateway
     cache_creation_input_tokens: int | None = None
@@ -57,15 +62,18 @@ class UsageWire(Struct, gc=False):
 class ChoiceWire(Struct, gc=False):
     index: int | None = None
     delta: DeltaWire | None = None
+    logprobs: Any = None
     finish_reason: str | None = None
     text: str | None = None  # Together sends the content a second time here
     message: DeltaWire | None = None  # MiniMax, Perplexity: the whole answer once more
-    usage: UsageWire | None = None  # Moonshot's older form
+    usage: UsageWire | None = None  # Moonshot's older form [M]
     content_filter_results: Any = None  # Azure
+    content_filter_offsets: Any = None  # Azure, asynchronous: the text that they judge [M]
 
 
 class GroqWire(Struct, gc=False):
     usage: UsageWire | None = None
+    error: Any = None  # why the stream was stopped early [M]
 
 
 class ChunkWire(Struct, gc=False):
@@ -78,6 +86,7 @@ class ChunkWire(Struct, gc=False):
     base_resp: Any = None  # MiniMax: an error, if its status_code is not 0
     citations: Any = None  # Perplexity and xAI, repeated in every chunk
     search_results: Any = None
+    images: Any = None  # Perplexity
     prompt_filter_results: Any = None  # Azure
     moderation: Any = None
 
@@ -117,12 +126,87 @@ def says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> bo
         or delta.function_call
         or delta.audio
         or delta.annotations
+        or delta.images
+        or choice.logprobs
         or choice.usage
         or choice.content_filter_results
         or chunk.x_groq
         or chunk.base_resp
         or chunk.citations
         or chunk.search_results
+        or chunk.images
         or chunk.prompt_filter_results
         or chunk.moderation
     )
+
+
+def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage:
+    """The counts, from wherever the service puts them."""
+    read = wire.prompt_tokens_details or DetailsWire()
+    written = wire.completion_tokens_details or DetailsWire()
+    return Usage(
+        wire.prompt_tokens,
+        wire.completion_tokens,
+        wire.total_tokens,
+        _first(written.reasoning_tokens, wire.reasoning_tokens),
+        _first(
+            read.cached_tokens,
+            wire.cached_tokens,
+            wire.prompt_cache_hit_tokens,
+            wire.cache_read_input_tokens,
+        ),
+        _first(read.cache_write_tokens, wire.cache_creation_input_tokens),
+        final,
+        frame=frame,
+    )
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
+
+
+def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> list[Event]:
+    """Content in blocks: Mistral's ``thinking``, Databricks' ``reasoning``, text, references."""
+    events: list[Event] = []
+    for block in content if is_list(content) else [content]:
+        kind = block.get("type") if is_mapping(block) else "text"
+        text = text_of(block)
+        if kind in ("thinking", "reasoning"):
+            signature = _signature_of(block)
+            if text or signature:
+                events.append(Reasoning(text, index, part, signature, frame=frame))
+        elif kind in ("text", "output_text"):
+            events += [Token(text, index, part, frame=frame)] if text else []
+        else:
+            events.append(Data(str(kind), block, index, part, frame=frame))
+    return events
+
+
+def text_of(value: Any) -> str:
+    """A text, or the texts of blocks nested in any way."""
+    if isinstance(value, str):
+        return value
+    if is_mapping(value):
+        return text_of(value.get("text") or value.get("thinking") or value.get("summary") or "")
+    if is_list(value):
+        return "".join(map(text_of, value))
+    return ""
+
+
+def _signature_of(value: Any) -> str | None:
+    """Mistral signs the block, Databricks its last summary."""
+    if is_list(value):
+        return next((found for one in reversed(value) if (found := _signature_of(one))), None)
+    if not is_mapping(value):
+        return None
+    signature = value.get("signature")
+    if isinstance(signature, str) and signature:
+        return signature
+    return _signature_of(value.get("summary"))
+
+
+def arguments_of(value: Any) -> str:
+    """A fragment of JSON text; an object is written out once."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json_text(value)

@@ -5,42 +5,40 @@ Azure, OpenRouter, Groq, DeepSeek, xAI, Z.ai, Mistral, Perplexity, Together, Sno
 
 An answer is complete when every choice that began has a finish reason, at ``[DONE]`` or at EOF.
 ``[DONE]`` alone proves nothing: vLLM, SGLang and OpenRouter send it after an error too.
+
+`Decoder` reads the whole family: see `tokenwire.dialects.openai_profiles` for its members.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
+import msgspec
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._openai_choice import Choice
 from tokenwire.dialects._openai_encode import OpenAIChatEncoder
 from tokenwire.dialects._openai_wire import (
     FINISH_REASONS,
     ChoiceWire,
     ChunkWire,
-    DeltaWire,
-    DetailsWire,
-    FunctionWire,
-    ToolCallWire,
     UsageWire,
     says_only_text,
+    usage_of,
 )
-from tokenwire.dialects.toolcalls import ToolCallSlots
-from tokenwire.dialects.vendor_errors import find_error, read_error
+from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     UNREADABLE,
     MalformedError,
     is_done_sentinel,
-    is_list,
     is_mapping,
     json_or_text,
-    json_text,
     malformed,
     read_leniently,
-    reason_for,
 )
 from tokenwire.errors import Recovery
 from tokenwire.events import (
@@ -51,8 +49,6 @@ from tokenwire.events import (
     Finished,
     Heartbeat,
     Reason,
-    Reasoning,
-    Refusal,
     Started,
     Token,
     ToolCall,
@@ -62,31 +58,32 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
-# After these the arguments of a call may be cut anywhere.
-_CUTTING: Final = frozenset({"length", "content_filter", "error", "cancelled"})
-
 _decode_json = JSONDecoder(ChunkWire).decode
 
 
-class _Choice:
-    """What is known of one choice."""
-
-    __slots__ = ("finished", "index", "raw_reason", "reason", "slots", "spoke")
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.slots = ToolCallSlots(index)
-        self.finished = False
-        self.reason: Reason = "other"
-        self.raw_reason: str | None = None
-        self.spoke = False
-
-
 class Decoder:
-    """Chunks to events."""
+    """Chunks to events.
 
-    def __init__(self) -> None:
-        self._choices: dict[int, _Choice] = {}
+    Args:
+        words: The services' finish words in tokenwire's; an unknown one is ``other``.
+        finish_optional: ``[DONE]`` alone proves the end, where no error came. None: only in streams
+            whose ids are empty, as Snowflake's are.
+        retry_codes: Codes of errors after which the same request may succeed, beyond those that all
+            services have in common: patterns in lower case.
+    """
+
+    def __init__(
+        self,
+        words: Mapping[str, Reason] = FINISH_REASONS,
+        *,
+        finish_optional: bool | None = None,
+        retry_codes: Sequence[str] = (),
+    ) -> None:
+        self._words = words
+        self._finish_optional = finish_optional
+        self._retry_codes = retry_codes
+        self._choices: dict[int, Choice] = {}
+        self._running: set[int] = set()  # those that spoke, and are not finished
         self._started = False
         self._last_id: str | None = None
         self._usage: Usage | None = None
@@ -101,18 +98,24 @@ class Decoder:
         if frame.event:
             return self._receive_named(chunk, frame)
         choices = chunk.choices
-        if choices and len(choices) == 1 and (delta := choices[0].delta) is not None:
+        if choices and len(choices) == 1:
             # Nearly every chunk is one piece of one choice's text and nothing else.
-            text = delta.content
-            choice = self._choices.get(choices[0].index or 0)
-            if choice is not None and choice.spoke and text and isinstance(text, str):
-                if says_only_text(chunk, choices[0], delta):
-                    return (Token(text, choice.index, frame=frame),)
-        return self._receive_chunk(chunk, frame)
+            wire = choices[0]
+            delta = wire.delta
+            if delta is not None and (text := delta.content) and isinstance(text, str):
+                index = wire.index or 0
+                if index in self._running and says_only_text(chunk, wire, delta):
+                    return (Token(text, index, frame=frame),)
+        return self.receive_chunk(chunk, frame)
 
     def receive_eof(self) -> Sequence[Event]:
-        """Complete if all choices are finished: not every service sends ``[DONE]``."""
-        return self._completed(None) if self._all_finished() else ()
+        """Complete if all choices are finished: not every service sends ``[DONE]``.
+
+        But where an answer went on behind a finish reason, it could have done so again: Together
+        sends one with each call, Gemini behind OpenRouter one with each chunk.
+        """
+        went_on = any(one.went_on for one in self._choices.values())
+        return self._completed(None) if self._all_finished() and not went_on else ()
 
     def _all_finished(self) -> bool:
         return bool(self._choices) and all(one.finished for one in self._choices.values())
@@ -126,27 +129,36 @@ class Decoder:
         if not data.strip():
             return (Heartbeat(frame.event, frame=frame),)
         if frame.event == "error":
-            return (read_error(json_or_text(data)).event(frame),)
+            return (self._error(read_error(json_or_text(data)), frame),)
         try:
             chunks = read_leniently(data, ChunkWire)
         except MalformedError as reason:
             error = find_error(json_or_text(data))
-            return (error.event(frame) if error else malformed(frame, reason),)
-        return [event for chunk in chunks for event in self._receive_chunk(chunk, frame)]
+            return (self._error(error, frame) if error else malformed(frame, reason),)
+        return [event for chunk in chunks for event in self.receive_chunk(chunk, frame)]
 
     def _receive_named(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         if frame.event == "error":  # Groq, Cerebras, LM Studio
-            return (read_error(json_or_text(frame.data or b"")).event(frame),)
+            return (self._error(read_error(json_or_text(frame.data or b"")), frame),)
         if frame.event == "ping":
             return (Heartbeat("ping", frame=frame),)
-        return self._receive_chunk(chunk, frame)
+        return self.receive_chunk(chunk, frame)
+
+    def _error(self, error: VendorError, frame: Frame) -> Error:
+        event = error.event(frame)
+        code = (error.code or "").lower()
+        if error.retryable is None and any(fnmatchcase(code, one) for one in self._retry_codes):
+            return msgspec.structs.replace(event, recovery=Recovery.RETRY)
+        return event
 
     def _receive_done(self, frame: Frame) -> Sequence[Event]:
         if self._all_finished():
             return self._completed(frame)
-        if self._choices and self._last_id == "":
-            # Snowflake never sends a finish reason, and an empty id in every chunk [R].
-            return self._completed(frame)
+        # Snowflake never sends a finish reason, and an empty id in every chunk [R].
+        optional = self._last_id == "" if self._finish_optional is None else self._finish_optional
+        if optional and self._choices:
+            ended = [one.finish(frame) for one in self._choices.values() if not one.finished]
+            return [event for events in (*ended, self._completed(frame)) for event in events]
         unfinished = [one.index for one in self._choices.values() if not one.finished]
         missing = f"choices {unfinished} have no finish_reason" if unfinished else "no choice came"
         return (
@@ -161,14 +173,16 @@ class Decoder:
     def _completed(self, frame: Frame | None) -> Sequence[Event]:
         for choice in self._choices.values():
             if choice.reason == "error":
-                message = f"the service ended the answer with {choice.raw_reason!r}"
-                return (Error("vendor", message, choice.raw_reason, recovery=Recovery.RETRY),)
+                raw = choice.raw_reason
+                message = f"the service ended the answer with {raw!r}"
+                return (Error("vendor", message, raw, recovery=Recovery.RETRY, frame=frame),)
         first = self._choices[min(self._choices)]
         return (Done(first.reason, frame=frame),)
 
     # --- chunks ---
 
-    def _receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+    def receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+        """The events of one chunk that was read already, for members that have more than chunks."""
         events: list[Event] = []
         if not self._started and (chunk.id or chunk.model):
             self._started = True
@@ -186,108 +200,31 @@ class Decoder:
             if len(self._choices) == MAX_INDEX:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
                 return
-            choice = self._choices[index] = _Choice(index)
+            choice = self._choices[index] = Choice(index)
         if wire.delta is not None:
-            self._receive_delta(wire.delta, choice, frame, events)
+            choice.receive_delta(wire.delta, frame, events)
         elif wire.text:
-            choice.spoke = True
-            events.append(Token(wire.text, index, frame=frame))
-        elif wire.message is not None and not choice.spoke:
-            self._receive_delta(wire.message, choice, frame, events)
+            choice.receive_content(wire.text, frame, events)
+        elif wire.message is not None:
+            choice.receive_delta(choice.news_in(wire.message), frame, events)
+        if is_mapping(wire.logprobs) and any(wire.logprobs.values()):
+            events.append(Data("logprobs", wire.logprobs, index, frame=frame))
         if wire.content_filter_results:
             self._say_once("content_filter", wire.content_filter_results, index, frame, events)
+        if wire.content_filter_offsets:
+            offsets = wire.content_filter_offsets
+            self._say_once("content_filter_offsets", offsets, index, frame, events)
         if wire.finish_reason and wire.finish_reason != "null":
-            self._receive_finish(wire.finish_reason, choice, frame, events)
+            choice.receive_finish(wire.finish_reason, self._words, frame, events)
+        if choice.runs:
+            self._running.add(index)
+        else:
+            self._running.discard(index)
         if wire.usage is not None:
             self._receive_usage(wire.usage, frame, events)
 
-    def _receive_delta(
-        self, delta: DeltaWire, choice: _Choice, frame: Frame, events: list[Event]
-    ) -> None:
-        index = choice.index
-        thought = delta.reasoning_content or delta.reasoning
-        if thought:
-            events.append(Reasoning(_text_of(thought), index, frame=frame))
-        if delta.reasoning_details:
-            self._receive_details(delta.reasoning_details, not thought, index, frame, events)
-        content = delta.content
-        if content:
-            choice.spoke = True
-            if isinstance(content, str):
-                events.append(Token(content, index, frame=frame))
-            else:
-                events.extend(_blocks(content, index, frame))
-        if delta.refusal:
-            events.append(Refusal(delta.refusal, index, frame=frame))
-        if delta.tool_calls:
-            self._receive_tool_calls(delta.tool_calls, choice, frame, events)
-        if delta.function_call is not None:
-            call = ToolCallWire(index=0, function=delta.function_call)
-            self._receive_tool_calls([call], choice, frame, events)
-        if delta.audio:
-            events.append(Data("audio", delta.audio, index, frame=frame))
-        if delta.annotations:
-            events.append(Data("annotations", delta.annotations, index, frame=frame))
-
-    def _receive_details(
-        self, details: Any, unsaid: bool, index: int, frame: Frame, events: list[Event]
-    ) -> None:
-        for detail in _mappings(details):
-            text = detail.get("text") or detail.get("summary")
-            signature = detail.get("signature")
-            said = text if unsaid and isinstance(text, str) else ""
-            signed = signature if isinstance(signature, str) else None
-            if said or signed:
-                events.append(Reasoning(said, index, signature=signed, frame=frame))
-            if detail.get("data"):
-                events.append(Data("encrypted_reasoning", detail, index, frame=frame))
-
-    def _receive_tool_calls(
-        self, calls: list[ToolCallWire], choice: _Choice, frame: Frame, events: list[Event]
-    ) -> None:
-        choice.spoke = True
-        for position, call in enumerate(calls):
-            if len(choice.slots.keys) == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
-                return
-            function = call.function or FunctionWire()
-            arguments = _arguments(function.arguments)
-            begun = len(choice.slots.keys)
-            slot = choice.slots.place(
-                index=call.index,
-                id=call.id,
-                name=function.name,
-                position=position,
-                siblings=len(calls),
-            )
-            said = (call.id or None, function.name or None, arguments)
-            if any(said) or len(choice.slots.keys) > begun:
-                events.append(ToolCall(slot.key, choice.index, *said, frame=frame))
-
-    def _receive_finish(self, raw: str, choice: _Choice, frame: Frame, events: list[Event]) -> None:
-        if choice.raw_reason == raw:
-            return  # some services repeat it beside the usage
-        reason = reason_for(raw, FINISH_REASONS)
-        if reason not in _CUTTING and not choice.finished:
-            events.extend(
-                ToolCall(key, choice.index, complete=True, frame=frame) for key in choice.slots.keys
-            )
-        choice.finished, choice.reason, choice.raw_reason = True, reason, raw
-        events.append(Finished(choice.index, reason, raw, frame=frame))
-
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
-        read = wire.prompt_tokens_details or DetailsWire()
-        written = wire.completion_tokens_details or DetailsWire()
-        usage = Usage(
-            wire.prompt_tokens,
-            wire.completion_tokens,
-            wire.total_tokens,
-            _first(written.reasoning_tokens, wire.reasoning_tokens),
-            _first(read.cached_tokens, wire.prompt_cache_hit_tokens, wire.cache_read_input_tokens),
-            _first(read.cache_write_tokens, wire.cache_creation_input_tokens),
-            self._all_finished(),
-            frame=frame,
-        )
+        usage = usage_of(wire, frame, final=self._all_finished())
         if usage != self._usage:
             self._usage = usage
             events.append(usage)
@@ -296,16 +233,18 @@ class Decoder:
         usage = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
         if usage:
             self._receive_usage(usage, frame, events)
-        for kind in ("citations", "search_results", "moderation"):
+        for kind in ("citations", "search_results", "images", "moderation"):
             if value := getattr(chunk, kind):
                 self._say_once(kind, value, 0, frame, events)
         if chunk.prompt_filter_results:
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
-        wrong = chunk.error or chunk.base_resp
+        wrong = chunk.error or chunk.base_resp or chunk.choices is None
         error = find_error(json_or_text(frame.data or b"")) if wrong else None
+        if error is None and chunk.x_groq is not None and chunk.x_groq.error:
+            error = read_error(chunk.x_groq.error)
         if error is not None:
-            events[:] = [event for event in events if not isinstance(event, Finished)]
-            events.append(error.event(frame))
+            events[:] = [event for event in events if not _ends(event)]
+            events.append(self._error(error, frame))
         elif chunk.choices is None and not events:
             events.append(Unknown(frame=frame))
 
@@ -317,46 +256,13 @@ class Decoder:
             events.append(Data(kind, value, index, frame=frame))
 
 
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+def _ends(event: Event) -> bool:
+    """Does it say that a choice or a call came to its end? Not where an error stands beside it."""
+    return isinstance(event, Finished) or (isinstance(event, ToolCall) and event.complete)
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in (value if is_list(value) else [value]) if is_mapping(item)]
-
-
-def _text_of(value: Any) -> str:
-    """A text, or the texts of blocks nested in any way."""
-    if isinstance(value, str):
-        return value
-    if is_mapping(value):
-        return _text_of(value.get("text") or value.get("thinking") or value.get("summary") or "")
-    if is_list(value):
-        return "".join(map(_text_of, value))
-    return ""
-
-
-def _blocks(content: Any, index: int, frame: Frame) -> list[Event]:
-    """Content in blocks: Mistral's ``thinking``, Databricks' ``reasoning``, text, references."""
-    events: list[Event] = []
-    for block in content if is_list(content) else [content]:
-        kind = block.get("type") if is_mapping(block) else "text"
-        text = _text_of(block)
-        if kind in ("thinking", "reasoning"):
-            events += [Reasoning(text, index, frame=frame)] if text else []
-        elif kind in ("text", "output_text"):
-            events += [Token(text, index, frame=frame)] if text else []
-        else:
-            events.append(Data(str(kind), block, index, frame=frame))
-    return events
-
-
-def _arguments(value: Any) -> str:
-    """A fragment of JSON text; an object is written out once."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    return json_text(value)
-
+MARKS: Final = (("choices",), ("object=chat.completion*",))
+"""How chunks of the family are told from the events of others; Azure's first one has no object."""
 
 OPENAI_CHAT = Dialect(
     name="openai-chat",
@@ -364,4 +270,31 @@ OPENAI_CHAT = Dialect(
     decoder=Decoder,
     encoder=lambda: OpenAIChatEncoder(FINISH_REASONS),
     terminator="a finish_reason for every choice",
+    marks=MARKS,
+    notes=Notes(
+        vendor="OpenAI and the services that speak its API; each has a profile, openai-chat/NAME",
+        sources=("https://platform.openai.com/docs/api-reference/chat-streaming",),
+        request="POST /v1/chat/completions with stream: true; counts with"
+        " stream_options: {include_usage: true}",
+        text="choices[].delta.content",
+        errors='data: {"error": {...}} or event: error, with [DONE] behind it or without; inside a'
+        " chunk; a finish reason that means a failure",
+        heartbeats="comments at some services",
+        quirks=(
+            "Q12: chunks without choices, and choices without delta, are no fault",
+            "Q13: Snowflake sends no finish reason and empty ids; there [DONE] ends the answer",
+            'Q15: a finish_reason of "" or "null" is none',
+            "Q16, Q17: [DONE] alone proves nothing, and its absence disproves nothing",
+            "Q24: a whole message at the end says again what was told; only news is told",
+            "Q25: the same text in two fields is told once",
+            "Q26: counts replace each other, null says nothing",
+            "Q27: calls without index, with index 0 for all, without ids or with late names are"
+            " told apart",
+            "Q28: arguments sent as an object are written out as JSON text",
+            "Q40, Q41: half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
+            "Q42: choices interleave; each ends by its own finish reason",
+            "Q44: <think> in the text stays in the text",
+        ),
+        doubtful=("Azure's asynchronous filter, errors of LM Studio: from documentation only",),
+    ),
 )
