@@ -9,9 +9,35 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.answers import ANSWERS as SHARED_ANSWERS
 from tests.answers import cut
-from tests.dialects.test_bedrock_converse import answers as bedrock_answers
-from tests.dialects.test_gemini import answers as gemini_answers
-from tests.dialects.test_openai_responses import answers as responses_answers
+from tests.dialects import (
+    test_a2a,
+    test_ag_ui,
+    test_bedrock_agent,
+    test_bedrock_converse,
+    test_bedrock_invoke,
+    test_cohere,
+    test_dashscope,
+    test_dify,
+    test_gemini,
+    test_gemini_interactions,
+    test_langgraph,
+    test_llamacpp,
+    test_lmstudio,
+    test_mcp,
+    test_mistral,
+    test_openai_assistants,
+    test_openai_audio,
+    test_openai_completions,
+    test_openai_responses,
+    test_replicate,
+    test_sglang,
+    test_text,
+    test_tgi,
+    test_vercel_data,
+    test_vercel_ui,
+    test_watsonx,
+    test_workers_ai,
+)
 from tests.reading import read
 
 from tokenwire import (
@@ -32,9 +58,35 @@ from tokenwire import (
 
 ANSWERS = {
     **SHARED_ANSWERS,
-    "bedrock-converse": bedrock_answers(),
-    "gemini-sse": gemini_answers(),
-    "openai-responses": responses_answers(),
+    "a2a": test_a2a.answers(),
+    "ag-ui": test_ag_ui.answers(),
+    "bedrock-agent": test_bedrock_agent.answers(),
+    "bedrock-converse": test_bedrock_converse.answers(),
+    "bedrock-invoke": test_bedrock_invoke.answers(),
+    "cohere-v1": test_cohere.answers_v1(),
+    "cohere-v2": test_cohere.answers_v2(),
+    "dashscope": test_dashscope.answers(),
+    "dify": test_dify.answers(),
+    "gemini-array": test_gemini.answers_in_an_array(),
+    "gemini-interactions": test_gemini_interactions.answers(),
+    "gemini-sse": test_gemini.answers(),
+    "langgraph": test_langgraph.answers(),
+    "llamacpp": test_llamacpp.answers(),
+    "lmstudio": test_lmstudio.answers(),
+    "mcp": test_mcp.answers(),
+    "mistral": test_mistral.answers(),
+    "openai-assistants": test_openai_assistants.answers(),
+    "openai-audio": test_openai_audio.answers(),
+    "openai-completions": test_openai_completions.answers(),
+    "openai-responses": test_openai_responses.answers(),
+    "replicate": test_replicate.answers(),
+    "sglang": test_sglang.answers(),
+    "text": test_text.answers(),
+    "tgi": test_tgi.answers(),
+    "vercel-data": test_vercel_data.answers(),
+    "vercel-ui": test_vercel_ui.answers(),
+    "watsonx": test_watsonx.answers(),
+    "workers-ai": test_workers_ai.answers(),
 }
 DIALECTS = sorted(ANSWERS)
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS)
@@ -158,7 +210,9 @@ def test_2_truncation(dialect: str, data: st.DataObject) -> None:
     prefix = wire[: data.draw(st.integers(0, len(wire) - 1))]
     got = read([prefix] if prefix else [], dialect).events
     last = got[-1]
-    if isinstance(last, Done):
+    if dialect == "text" and got[:-1]:
+        assert isinstance(last, Done)  # any text may be a whole one: only the transport knows
+    elif isinstance(last, Done):
         finished = [event for event in events if isinstance(event, Finished | Token)]
         assert [event for event in got if isinstance(event, Finished | Token)] == finished
     else:

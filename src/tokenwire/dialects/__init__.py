@@ -31,8 +31,9 @@ class StatefulDecoder(Protocol):
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame, in order; none where it says nothing.
 
-        Called only with frames that have data. It must not raise, whatever the data is: a frame
-        that cannot be read is an ``Error(kind="malformed", fatal=False)``.
+        Called only with frames that have data, and those of `Dialect.bare_events`. It must not
+        raise, whatever the data is: a frame that cannot be read is an
+        ``Error(kind="malformed", fatal=False)``.
         """
         ...
 
@@ -41,6 +42,9 @@ class StatefulDecoder(Protocol):
 
         Give `Done` last if the answer is complete all the same, and nothing if it is not: the
         parser then reports the truncation.
+
+        It is asked after a lost connection too, unless the decoder has a ``receive_loss``: then
+        that is. Give it one where a clean end of the body is the only proof there is.
         """
         ...
 
@@ -103,12 +107,15 @@ class Dialect(Struct, frozen=True, kw_only=True):
         framer: Makes the framer of one stream.
         decoder: Makes the decoder of one stream.
         encoder: Makes the encoder of one stream; ``None``: this dialect is only read.
-        media_types: Content types under which it comes, lower case, without parameters.
+        media_types: Content types under which it comes, lower case, without parameters; ``*/*``
+            alone means any.
         terminator: What proves an answer complete, for people; shown when it does not come.
         resumption: How its API reconnects; ``None``: it cannot.
         strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
             error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong
             content type only raises suspicion, and errors are looked for in stray lines.
+        bare_events: SSE event types that say something even where they come without data. The
+            decoder gets these; others without data are heartbeats.
         marks: What tells it from others, for `tokenwire.dialects.detect`: alternatives, each a
             tuple of conditions that must all hold for one frame. A condition is the path of a
             field that must be there (``"token.text"``), or a path and a pattern its value must
@@ -127,6 +134,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     terminator: str
     resumption: Resumption | None = None
     strict: bool = False
+    bare_events: tuple[str, ...] = ()
     marks: tuple[tuple[str, ...], ...] = ()
     headers: Mapping[str, str] = {}
     notes: Notes | None = None
@@ -138,23 +146,50 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
 
 _BUILT_IN: Final = {
+    "a2a": "a2a:A2A",
+    "ag-ui": "ag_ui:AG_UI",
     "anthropic-messages": "anthropic_messages:ANTHROPIC_MESSAGES",
+    "bedrock-agent": "bedrock_agent:BEDROCK_AGENT",
     "bedrock-converse": "bedrock_converse:BEDROCK_CONVERSE",
+    "bedrock-invoke": "bedrock_invoke:BEDROCK_INVOKE",
+    "cohere-v1": "cohere_v1:COHERE_V1",
+    "cohere-v2": "cohere_v2:COHERE_V2",
+    "dashscope": "dashscope:DASHSCOPE",
+    "dify": "dify:DIFY",
     "event-stream": "event_stream:EVENT_STREAM",
     "gemini-array": "gemini:GEMINI_ARRAY",
+    "gemini-interactions": "gemini_interactions:GEMINI_INTERACTIONS",
     "gemini-sse": "gemini:GEMINI_SSE",
     "jsonl": "jsonl:JSONL",
+    "langgraph": "langgraph:LANGGRAPH",
+    "llamacpp": "llamacpp:LLAMACPP",
+    "lmstudio": "lmstudio:LMSTUDIO",
+    "mcp": "mcp:MCP",
+    "mistral": "mistral:MISTRAL",
     "ollama-chat": "ollama:OLLAMA_CHAT",
     "ollama-generate": "ollama:OLLAMA_GENERATE",
+    "openai-assistants": "openai_assistants:OPENAI_ASSISTANTS",
+    "openai-audio": "openai_audio:OPENAI_AUDIO",
     "openai-chat": "openai_chat:OPENAI_CHAT",
+    "openai-completions": "openai_completions:OPENAI_COMPLETIONS",
     "openai-responses": "openai_responses:OPENAI_RESPONSES",
     "positioned": "positioned:POSITIONED",
+    "replicate": "replicate:REPLICATE",
+    "sglang": "sglang:SGLANG",
     "sse": "sse:SSE",
+    "text": "text:TEXT",
+    "tgi": "tgi:TGI",
+    "vercel-data": "vercel_data:VERCEL_DATA",
+    "vercel-ui": "vercel_ui:VERCEL_UI",
+    "watsonx": "watsonx:WATSONX",
+    "workers-ai": "workers_ai:WORKERS_AI",
 }
 
 
 def get_dialect(name: str) -> Dialect:
     """The dialect of this name: a built-in one, or one that an installed package provides.
+
+    A service that speaks openai-chat with habits of its own has a profile: ``openai-chat/groq``.
 
     Raises:
         UnknownDialectError: There is none; the message lists what there is.
@@ -165,6 +200,8 @@ def get_dialect(name: str) -> Dialect:
         module, _, attribute = place.partition(":")
         dialect: Dialect = getattr(import_module(f"{__name__}.{module}"), attribute)
         return dialect
+    if name.startswith("openai-chat/") and (profiled := _profiled().get(name)) is not None:
+        return profiled
     for entry_point in _entry_points():
         if entry_point.name == name:
             found = entry_point.load()
@@ -174,14 +211,25 @@ def get_dialect(name: str) -> Dialect:
                     f" must be a tokenwire.Dialect, not {type(found).__name__}"
                 )
             return found
-    raise UnknownDialectError(
-        f"no dialect is named {name!r}; there are: {', '.join(available_dialects())}"
-    )
+    there = available_profiles() if name.startswith("openai-chat/") else available_dialects()
+    raise UnknownDialectError(f"no dialect is named {name!r}; there are: {', '.join(there)}")
 
 
 def available_dialects() -> list[str]:
     """The names that `get_dialect` knows, sorted; those of installed packages included."""
     return sorted({*_BUILT_IN, *(entry_point.name for entry_point in _entry_points())})
+
+
+def available_profiles() -> list[str]:
+    """The names that `get_dialect` knows beside these: the profiles of openai-chat, sorted."""
+    return sorted(_profiled())
+
+
+def _profiled() -> Mapping[str, Dialect]:
+    # Imported late: few need it, and it imports this module.
+    from tokenwire.dialects.openai_profiles import DIALECTS
+
+    return DIALECTS
 
 
 def _entry_points() -> EntryPoints:
