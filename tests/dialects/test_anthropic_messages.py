@@ -379,3 +379,13 @@ def test_a_refused_event_loses_no_finish() -> None:
         Finished(0, "stop", "end_turn"),
         Done("stop"),
     ]
+
+
+def test_calls_whose_pieces_are_mixed_are_refused() -> None:
+    """A block is open until the next one: what comes later for an earlier call has no place."""
+    encoder = StreamEncoder("anthropic-messages")
+    for event in (Started("m", "x"), ToolCall("0", 0, "a", "f"), ToolCall("1", 0, "b", "g")):
+        encoder.send(event)
+    assert encoder.send(ToolCall("0", complete=True)) == b""
+    with pytest.raises(LocalProtocolError, match="calls follow one another"):
+        encoder.send(ToolCall("0", arguments="{}"))

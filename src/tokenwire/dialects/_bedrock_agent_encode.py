@@ -62,8 +62,6 @@ class BedrockAgentEncoder:
                 return json_frame(control, "returnControl")
             case Finished(index=0, raw_reason=raw) if raw in self._words:
                 return json_frame({"completionReason": raw}, "flowCompletionEvent")
-            case Finished(index=0, reason="stop" | "tool_calls") if not self._flows:
-                return ()  # an agent just ends
             case Heartbeat(text=""):
                 return (Frame(),)
             case Error(fatal=True):

@@ -187,7 +187,7 @@ class Decoder:
         return events
 
     def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
-        kind = block.get("type")
+        kind = _text_or_none(block.get("type"))
         if kind == "text":
             text = _text_or_none(block.get("text"))
             return (Token(text, part=index, frame=frame),) if text else ()

@@ -73,7 +73,7 @@ def json_lines(
 
     def encode(event: Event) -> Sequence[Frame]:
         match event:
-            case Token(text=said):
+            case Token(text=said, index=0):
                 return json_frame(_at(to_text, said))
             case Data(kind="json", value=value) if events_of(value, Frame()) == [event]:
                 return json_frame(value)

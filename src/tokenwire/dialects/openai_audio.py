@@ -162,7 +162,7 @@ class Encoder:
             case Data(kind="languages", value=value):
                 self._last["languages"] = value
                 return ()
-            case Data(kind="audio", value=value):
+            case Data(kind="audio", value=str(value)) if value:
                 self._kind = "speech.audio"
                 return json_frame({"type": "speech.audio.delta", "audio": value})
             case Data(kind="segment", value=value) if _is_document("segment", value):

@@ -68,7 +68,7 @@ class Encoder:
     def __call__(self, event: Event) -> Sequence[Frame]:
         """`Token`, `Heartbeat`, `Error` and `Done`."""
         match event:
-            case Token(text=text):
+            case Token(text=text, index=0):
                 frames = json_frame({"token": text, "position": self._position})
                 self._position += 1
                 return frames

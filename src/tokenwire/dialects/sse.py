@@ -39,7 +39,7 @@ def _error(frame: Frame) -> Error:
 def encode(event: Event) -> Sequence[Frame]:
     """`Token`, `Data` with a text, `Heartbeat`, `Error` and `Done`."""
     match event:
-        case Token(text=text):
+        case Token(text=text, index=0):
             if not text or is_done_sentinel(text.encode()):
                 raise LocalProtocolError(f"sse cannot send {text!r} as a token: it means another")
             return (Frame(text.encode()),)
