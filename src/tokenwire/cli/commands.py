@@ -17,6 +17,7 @@ from tokenwire.cli.cat import cat
 from tokenwire.cli.demo import demo
 from tokenwire.cli.dialects import dialects
 from tokenwire.cli.exits import Exit, end_by
+from tokenwire.cli.fuzz import fuzz
 from tokenwire.cli.serve import serve
 
 
@@ -38,7 +39,7 @@ def tokenwire() -> None:
     """Read and serve the token streams of AI services."""
 
 
-for command in (cat, serve, dialects, demo):
+for command in (cat, serve, dialects, fuzz, demo):
     tokenwire.add_command(command)
 
 

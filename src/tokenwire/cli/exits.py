@@ -32,6 +32,8 @@ class Exit(IntEnum):
     """The service was silent for too long."""
     UNREADABLE = 8
     """The bytes are not what the dialect says, or go beyond a limit."""
+    BROKEN = 9
+    """``tokenwire fuzz`` found a stream that breaks a law."""
 
 
 OF_KIND: Final[Mapping[ErrorKind, Exit]] = {
