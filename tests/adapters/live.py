@@ -7,6 +7,7 @@ script waits for what the test signals or for what the client does, and fails af
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -126,7 +127,7 @@ class Peer:
             return b""
         try:
             received = self._connection.recv(65536)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):  # the latter: it does not trust our certificate
             received = b""
         if not received:
             self.left.set()
@@ -150,11 +151,17 @@ class LiveServer:
     """Answers each request by running the script of the moment; see `play`.
 
     Leaving it fails if a script failed, or if a client did not close a connection.
+
+    Args:
+        port: Where to listen; 0 takes a free one.
+        tls: Speak TLS, with this certificate.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1/chat/completions"
+        self._tls = tls
+        place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://{place}/v1/chat/completions"
         self.peers: list[Peer] = []
         self.requests: list[bytes] = []
         self._script: Script = Peer.wait_for_leaving
@@ -202,6 +209,10 @@ class LiveServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if self._tls is not None:  # the handshake comes with the first read, in its own thread
+                connection = self._tls.wrap_socket(
+                    connection, server_side=True, do_handshake_on_connect=False
+                )
             peer = Peer(connection)
             self.peers.append(peer)
             thread = threading.Thread(target=self._serve, args=(connection, peer))

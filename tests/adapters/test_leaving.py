@@ -20,7 +20,7 @@ import httpx
 import httpx2
 import pytest
 import requests
-from tests.adapters.clients import Client, Reading
+from tests.adapters.clients import Client, H11Client, Reading
 from tests.adapters.live import (
     PATIENCE,
     BodyKind,
@@ -33,6 +33,7 @@ from tests.adapters.live import (
 
 from tokenwire import Done, Error, Event, Token
 from tokenwire.adapters import aiohttp as aiohttp_adapter
+from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
 from tokenwire.adapters import requests as requests_adapter
 from tokenwire.drive import AsyncEventStream, EventStream
@@ -86,6 +87,15 @@ async def aopen_aiohttp(url: str) -> AsyncGenerator[Callable[[], AsyncEventStrea
         assert response.closed
 
 
+@asynccontextmanager
+async def aopen_h11(url: str) -> AsyncGenerator[Callable[[], AsyncEventStream]]:
+    client = H11Client()
+    stream = await client.send(url)
+    yield partial(h11_adapter.aiter_events, client.connection, stream, "sse")
+    with pytest.raises(anyio.ClosedResourceError):
+        await stream.receive()
+
+
 SYNC = {
     "requests": open_requests,
     "httpx": partial(open_httpx, httpx),
@@ -95,6 +105,7 @@ ON_ASYNCIO = {
     "aiohttp": aopen_aiohttp,
     "httpx": partial(aopen_httpx, httpx),
     "httpx2": partial(aopen_httpx, httpx2),
+    "h11": aopen_h11,
 }
 
 
@@ -267,6 +278,7 @@ async def test_cancelled_behind_the_answer(
     """While the adapter waits for the end of the body."""
     monkeypatch.setattr(httpx_adapter, "_GRACE", PATIENCE)
     monkeypatch.setattr(aiohttp_adapter, "_GRACE", PATIENCE)
+    monkeypatch.setattr(h11_adapter, "_GRACE", PATIENCE)
 
     def without_end(peer: Peer) -> None:
         peer.send(CHUNKED + chunk(DONE))
@@ -316,7 +328,7 @@ def test_a_complete_answer_gives_its_connection_back(
 def test_the_end_of_the_body_may_come_later(
     client: Client, server: LiveServer, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    for module in (httpx_adapter, aiohttp_adapter, requests_adapter):
+    for module in (httpx_adapter, aiohttp_adapter, requests_adapter, h11_adapter):
         monkeypatch.setattr(module, "_GRACE", PATIENCE)
     url = server.send(CHUNKED + chunk(HELLO), chunk(DONE), b"0\r\n", b"\r\n")
     events = client.read(Reading(url, times=1 if count == 2 else 3, count=count))
