@@ -15,6 +15,10 @@ from html import escape
 from importlib.metadata import entry_points
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _vendors import pages
+
 from tokenwire import Event, available_dialects, events, get_dialect
 from tokenwire.dialects import ENTRY_POINT_GROUP
 from tokenwire.state import TRANSITIONS, Input, State, input_of
@@ -173,7 +177,7 @@ SECTIONS = {
 
 def wanted() -> dict[Path, str]:
     """Each file that holds something printed, as it has to be."""
-    files = {DOCS / "state.svg": state_diagram()}
+    files = {DOCS / "state.svg": state_diagram(), **pages(built_in_dialects())}
     for name, sections in SECTIONS.items():
         page = (DOCS / name).read_text("utf-8")
         for section, make in sections.items():
@@ -207,6 +211,7 @@ def main() -> int:
             print(f"stale: {', '.join(found)}; run: python docs/_generate.py")
         return bool(found)
     for path, text in wanted().items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
     return 0
 

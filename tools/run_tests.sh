@@ -60,7 +60,7 @@ tests_elsewhere() {
         fi
         UV=$bin/uv sh tools/sync_env.sh ".venv-$version" --python "$python" \
             --all-extras --group test
-        ".venv-$version/bin/python" -m pytest -q
+        ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal
     done
 }
 
@@ -76,7 +76,7 @@ all)
     docs
     tests_elsewhere
     step "pytest with coverage on $("$bin/python" -V)"
-    exec "$bin/python" -m pytest --cov --cov-report=term
+    exec "$bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term
     ;;
 *)
     printf '%s\n' "usage: tools/run_tests.sh [lint|docs]" >&2
