@@ -90,7 +90,7 @@ ANSWERS = {
 }
 DIALECTS = sorted(ANSWERS)
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS)
-common = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+common = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 def encode(dialect: str, events: list[Event]) -> bytes:

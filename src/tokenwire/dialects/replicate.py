@@ -65,11 +65,11 @@ class Decoder:
             return read_frame(frame, DoneWire, _decode_json, self._receive_done)
         if frame.unterminated:  # half a text may look like JSON
             return ()
-        if frame.event not in ("output", "logs"):
-            return (Unknown(frame=frame),)
         text = frame.text
         if not text:
             return (Heartbeat(frame.event, frame=frame),)
+        if frame.event not in ("output", "logs"):
+            return (Unknown(frame=frame),)
         if frame.event == "logs":
             return (Data("logs", text, frame=frame),)
         if _FILE.fullmatch(text):
