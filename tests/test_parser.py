@@ -29,6 +29,7 @@ from tokenwire import (
     get_dialect,
 )
 from tokenwire.errors import FramingError
+from tokenwire.framing.awsevents import AWSEventsFramer
 from tokenwire.framing.sse import SSEFramer
 
 
@@ -406,3 +407,11 @@ def test_ever_new_choices_and_calls_are_refused() -> None:
     body = b"".join(block % index for index in range(1030))
     result = read([body], "anthropic-messages", eof=False)
     assert "more than 1024 tool calls are open" in str(result.events[-1])
+
+
+def test_frames_that_wait_count_with_their_headers() -> None:
+    framer = AWSEventsFramer(Limits())
+    message = framer.encode(Frame(b"{}", headers=((":event-type", "x"), ("n", 7), ("b", b"1234"))))
+    parser = StreamParser("bedrock-converse")
+    parser.receive_data(message)
+    assert parser.buffered == len("{}:event-typexnb") + 8 + 4

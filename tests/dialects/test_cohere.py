@@ -765,3 +765,9 @@ def test_no_json_makes_a_decoder_raise(dialect: str, data: st.DataObject) -> Non
     )
     raw = json.dumps(data.draw(value))
     read([(f"{raw}\n" if dialect == V1 else f"data: {raw}\n\n").encode()], dialect)
+
+
+def test_the_plan_for_calls_is_written_as_it_is_read() -> None:
+    plan = [Data("tool_plan", "I will")]
+    encoder = StreamEncoder(V2)
+    assert v2(b"".join(map(encoder.send, plan))) == plan

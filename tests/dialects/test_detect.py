@@ -94,7 +94,7 @@ def test_a_header_decides_before_any_byte() -> None:
     ("wire", "headers", "said"),
     [
         (b"<!doctype html><title>502</title>", None, "a page of HTML or XML"),
-        (gzip.compress(b"data: {}\n\n" * 9), None, "gzip: let the client decompress it"),
+        (gzip.compress(b"data: {}\n\n" * 9, mtime=0), None, "gzip: let the client decompress it"),
         (b"\x28\xb5\x2f\xfd" + b"z" * 60, None, "zstd: let the client decompress it"),
         (b"hello there, this is no stream that anybody knows", None, "hello there"),
         (b"\0\0\0\x9dnot a prelude, whatever it is", None, "not a prelude"),
@@ -262,7 +262,7 @@ def test_a_package_that_is_broken_is_left_out(monkeypatch: pytest.MonkeyPatch) -
             b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n',
             "it looks like anthropic-messages",
         ),
-        ("openai-chat", gzip.compress(b"data: {}\n\n" * 9), "which is gzip: let the client"),
+        ("openai-chat", gzip.compress(b"data: {}\n\n" * 9, mtime=0), "which is gzip: let the client"),
         ("openai-chat", b"<html>Bad Gateway</html>", "which is a page of HTML"),
         ("ollama-chat", b'data: {"a":1}\n\n', "it began with 'data: {\"a\":1}'"),
         ("ollama-chat", b"x\0y", "it began with 'x\\x00y'"),
@@ -275,3 +275,12 @@ def test_the_wrong_dialect(dialect: str, wire: bytes, said: str) -> None:
     assert last.fatal
     assert dialect in last.message
     assert said in last.message
+
+
+def test_a_broken_package_of_messages() -> None:
+    """Where the format itself is broken, that is what is told."""
+    good = b"\0\0\0\x10\0\0\0\0\x05\xc2\x48\xeb\x7d\x98\xc8\xff"
+    detector = Detector()
+    detector.receive_data(good + b"\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0")
+    assert detector.undecidable
+    assert "CRC-32" in detector.error().message

@@ -31,6 +31,7 @@ from tokenwire import (
     Reset,
     Started,
     StreamEncoder,
+    StreamParser,
     Token,
     ToolCall,
     Unknown,
@@ -518,3 +519,16 @@ def test_done_comes_after_finished() -> None:
     encoder.send(Token("a"))
     with pytest.raises(LocalProtocolError, match="Done comes after Finished"):
         encoder.send(Done())
+
+
+def test_a_broken_connection_proves_nothing() -> None:
+    """Where only the end of the body would tell, a break does not."""
+    parser = StreamParser("langgraph")
+    parser.receive_data(
+        b'event: messages\ndata: [{"type":"AIMessageChunk","id":"m","content":"Hi",'
+        b'"response_metadata":{"finish_reason":"stop"},"chunk_position":"last"},{}]\n\n'
+    )
+    parser.connection_lost("reset by peer")
+    last = list(parser.events())[-1]
+    assert isinstance(last, Error)
+    assert last.kind == "transport"
