@@ -75,10 +75,10 @@ def test_serve_prints_what_the_page_shows() -> None:
 
 
 def test_every_setting_is_on_the_page() -> None:
-    from tokenwire.cli.settings import CUTS, FAILS, Settings
+    from tokenwire.cli.settings import CUTS, FAILS, REPLAYS, Settings
 
     page = (DOCS / "server.md").read_text("utf-8")
-    for word in (*Settings.__struct_fields__, *CUTS, *FAILS):
+    for word in (*Settings.__struct_fields__, *CUTS, *FAILS, *REPLAYS):
         assert f"`{word}" in page
 
 

@@ -19,11 +19,11 @@ from tokenwire import (
     iter_events,
 )
 from tokenwire.adapters.httpx import iter_events as events_of
-from tokenwire.cli import answer
-from tokenwire.cli.answer import CRLF_FORMATS, PROMPT_TOKENS
+from tokenwire.cli import script
 from tokenwire.cli.passage import PASSAGE, split_text
 from tokenwire.cli.routes import WELL_KNOWN, routes, writable_dialects
-from tokenwire.cli.settings import CUTS
+from tokenwire.cli.script import CRLF_FORMATS, PROMPT_TOKENS
+from tokenwire.cli.settings import CUTS, FAILS
 
 # Short, for it is sent many times; with characters of every width, blank lines and a joined emoji.
 TEXT = "A naïve 👩\u200d🚀 says: 次の文字,\n\n``` x\n - “∎”\n"
@@ -236,7 +236,7 @@ def test_a_text_that_the_dialect_cannot_say(
     monkeypatch: pytest.MonkeyPatch, client: httpx.Client, served: Served
 ) -> None:
     """``[DONE]`` as a token would end the stream; it breaks off instead, and the log says why."""
-    monkeypatch.setattr(answer, "split_text", lambda text: [text])
+    monkeypatch.setattr(script, "split_text", lambda text: [text])
     with pytest.raises(httpx.RemoteProtocolError):
         client.get(f"{served.url}/sse?text=%5BDONE%5D")
     assert "broken off: sse cannot send" in served.next_line()
@@ -249,7 +249,15 @@ def test_a_text_that_the_dialect_cannot_say(
     ("query", "said"),
     [
         ("cut=fine", "cut must be one of token, line, byte, random, not 'fine'"),
-        ("fail=often", "fail must be one of none, drop, truncate, stall, error, 429, 502"),
+        ("fail=often", f"fail must be one of {', '.join(FAILS)}, not 'often'"),
+        ("fail_rate=1.1", "fail_rate must be a share, from 0 to 1, not 1.1"),
+        ("fail_rate=nan", "fail_rate must be a share"),
+        ("fail_rate=15%25", "fail_rate must be a number, not '15%'"),
+        ("fail_times=-1", "fail_times must be 0 or more"),
+        ("delay=-1", "delay must be 0 or more seconds"),
+        ("retry_after=-1", "retry_after must be 0 or more seconds"),
+        ("replay=twice", "replay must be one of exact, inclusive, restart, not 'twice'"),
+        ("ids=maybe", "ids must be 1 or 0"),
         ("rate=fast", "rate must be a number, not 'fast'"),
         ("rate=-1", "rate must be 0 or more tokens a second"),
         ("rate=inf", "rate must be 0 or more tokens a second"),
@@ -267,7 +275,9 @@ def test_wrong_settings(client: httpx.Client, url: str, query: str, said: str) -
     assert said in response.json()["error"]["message"]
 
 
-@pytest.mark.parametrize("query", ["api-version=2024-10-21", "beta=true", "key=k", "alt=sse"])
+@pytest.mark.parametrize(
+    "query", ["api-version=2024-10-21", "beta=true", "key=k", "alt=sse", "id=3"]
+)
 def test_parameters_of_real_clients_are_let_pass(
     client: httpx.Client, url: str, query: str
 ) -> None:

@@ -8,10 +8,11 @@ from typing import Final
 
 import anyio
 import h11
-from anyio.abc import ByteStream
+from anyio.abc import SocketStream
 
 from tokenwire import __version__
-from tokenwire.cli.answer import Answer, Step
+from tokenwire.cli import breakage
+from tokenwire.cli.answer import Answer, Step, Torn
 from tokenwire.cli.routes import METHODS, Headers, Reply, refusal
 from tokenwire.cli.site import Site
 from tokenwire.cli.turns import Turns
@@ -27,6 +28,8 @@ REQUEST_SECONDS: Final = 30.0
 # How long, and how much, a client may go on sending a body that was refused. Closing at once would
 # reset the connection and take the refusal away before it is read.
 LINGER_SECONDS: Final = 2.0
+# How long a client may take to leave an answer that has stalled: more than any clock of its own.
+STALL_SECONDS: Final = 300.0
 # Bytes of a next request that came while an answer runs; a client that sends more is misled.
 MAX_AHEAD: Final = 64 * 1024
 
@@ -42,7 +45,7 @@ class Connection:
         turns: Knows when the server stops.
     """
 
-    def __init__(self, stream: ByteStream, site: Site, turns: Turns) -> None:
+    def __init__(self, stream: SocketStream, site: Site, turns: Turns) -> None:
         self._stream = stream
         self._site = site
         self._turns = turns
@@ -78,9 +81,10 @@ class Connection:
             self._site.log(f"{method} {target}: 413")
             await self._linger()
             return False
-        reply = self._site.reply_to(method, target, body)
+        headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+        reply = self._site.reply_to(method, target, headers, body)
         outcome = await self._send_reply(
-            reply, bare=method == "HEAD", close=self._turns.stopping, cross=_cross(request)
+            reply, bare=method == "HEAD", close=self._turns.stopping, cross=_cross(headers)
         )
         self._site.log(f"{method} {target}: {reply.status}{outcome}")
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
@@ -141,15 +145,16 @@ class Connection:
 
     async def _stream_answer(self, answer: Answer) -> str:
         self._tokens = 0
-        outcome = "the client left"
+        ended = ""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, tasks.cancel_scope)
             with self._turns.answering():
-                outcome = await self._play(answer)
+                ended = await self._play(answer)
             tasks.cancel_scope.cancel()
-        return f", {self._tokens} tokens, {outcome}"
+        return f", {self._tokens} tokens, {ended or answer.ending}"
 
     async def _play(self, answer: Answer) -> str:
+        """Send an answer. Gives how it ended where the answer itself cannot know."""
         pace = self._turns.pace(answer.rate)
         try:
             for step in answer.steps():
@@ -157,18 +162,32 @@ class Connection:
                     case Step.TOKEN:
                         await pace.wait()
                         self._tokens += 1
-                    case Step.DROP:
-                        return "dropped"
+                    case Step.WAIT:
+                        await anyio.sleep(answer.delay)
                     case Step.STALL:
-                        await anyio.sleep_forever()
+                        await anyio.sleep(STALL_SECONDS)
+                        return "stalled"
+                    case Step.DROP:
+                        return ""
+                    case Step.RESET:
+                        await breakage.reset(self._stream)
+                        return ""
+                    case Step.HALF_CLOSE:
+                        await self._stream.send_eof()
+                        await anyio.sleep(LINGER_SECONDS)  # or until the client leaves
+                        return ""
+                    case Torn(data):
+                        chunked = self._http.their_http_version != b"1.0"
+                        await breakage.tear(self._stream, data, chunked=chunked)
+                        return ""
                     case _:
                         await self._send(h11.Data(data=step))
             await self._send(h11.EndOfMessage())
         except LocalProtocolError as error:
             return f"broken off: {error}"
         except GONE:
-            return "the client left"
-        return answer.ending
+            pass
+        return ""
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         """Cancel the answer when the client leaves; keep what it sends ahead."""
@@ -202,12 +221,11 @@ class Connection:
                 taken += len(data)
 
 
-def _cross(request: h11.Request) -> Headers:
+def _cross(asked: Headers) -> Headers:
     """Let pages of any origin read the answer: it is made up, and there is nothing to steal."""
-    asked = {name: value.decode("latin-1") for name, value in request.headers}
-    if b"origin" not in asked:
+    if "origin" not in asked:
         return {}
-    wanted = asked.get(b"access-control-request-headers", "*")
+    wanted = asked.get("access-control-request-headers", "*")
     return {
         "access-control-allow-origin": "*",
         "access-control-allow-methods": METHODS,

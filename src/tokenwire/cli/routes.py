@@ -13,16 +13,21 @@ from tokenwire.dialects import Dialect, available_dialects, get_dialect
 
 WELL_KNOWN: Final[Mapping[str, str]] = {
     "/v1/chat/completions": "openai-chat",
+    "/v1/responses": "openai-responses",
     "/v1/messages": "anthropic-messages",
     "/api/chat": "ollama-chat",
     "/api/generate": "ollama-generate",
+    "/completion": "llamacpp",
 }
 """The paths of the services themselves, so that their own clients need a new base URL only."""
 
-METHODS: Final = "GET, HEAD, OPTIONS, POST"
+RESPONSES: Final = "openai-responses"
+"""Answers of this dialect are gone on with at the path of the request and ``/{id}``."""
 
-RETRY_AFTER: Final = 2
-"""Seconds that a 429 asks for: longer than no wait at all, short enough for a test."""
+STREAM: Final = "/v1/stream"
+"""Where answers are gone on with by a count of bytes, as llama.cpp's server has it."""
+
+METHODS: Final = "GET, HEAD, OPTIONS, POST"
 
 Headers = dict[str, str]
 
@@ -77,9 +82,9 @@ def refusal(status: int, message: str, **more: Any) -> Reply:
     return json_reply(status, {"error": {"message": message, **more}})
 
 
-def too_many_requests(dialect: Dialect) -> Reply:
+def too_many_requests(dialect: Dialect, seconds: int) -> Reply:
     """429 as the dialect's service words it, with ``Retry-After``."""
-    message = f"rate limit reached, try again in {RETRY_AFTER} seconds (a failure asked for)"
+    message = f"rate limit reached, try again in {seconds} seconds (a failure asked for)"
     document: dict[str, Any] = {"error": {"message": message, "type": "rate_limit_error"}}
     if dialect.name.startswith("ollama"):
         document = {"error": message}
@@ -87,7 +92,7 @@ def too_many_requests(dialect: Dialect) -> Reply:
         document = {"type": "error", **document}
     else:
         document["error"]["code"] = "rate_limit_exceeded"
-    return json_reply(429, document, retry_after=str(RETRY_AFTER))
+    return json_reply(429, document, retry_after=str(seconds))
 
 
 def bad_gateway() -> Reply:

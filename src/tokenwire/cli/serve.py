@@ -11,7 +11,7 @@ import click
 
 from tokenwire.cli.exits import Exit
 from tokenwire.cli.routes import routes
-from tokenwire.cli.settings import CUTS, FAILS, Settings
+from tokenwire.cli.settings import CUTS, FAILS, REPLAYS, Settings
 
 if TYPE_CHECKING:
     import anyio
@@ -34,10 +34,18 @@ DEFAULT_PORT = 8765
 @click.option("--text", "file", metavar="FILE", help="What to say; else a built-in passage.")
 @click.option("--rate", default=0.0, metavar="N", help="Tokens a second; 0: no waiting.")
 @click.option("--cut", type=click.Choice(CUTS), default="token", help="How to cut the body.")
-@click.option("--seed", default=0, metavar="N", help="Chooses the cuts of --cut random.")
+@click.option("--seed", default=0, metavar="N", help="Chooses what is left to chance.")
 @click.option("--fail", type=click.Choice(FAILS), default="none", help="How to fail.")
 @click.option("--after", default=5, metavar="N", help="Tokens before it fails.")
+@click.option(
+    "--fail-rate", type=float, metavar="SHARE", help="How many requests fail; 0.15: 15 %."
+)
+@click.option("--fail-times", type=int, metavar="N", help="How often the same request may fail.")
+@click.option("--delay", default=0.1, metavar="N", help="Seconds between heartbeats, or drips.")
+@click.option("--retry-after", default=2, metavar="N", help="Seconds that a 429 asks for.")
 @click.option("--crlf", is_flag=True, help="End the body's lines in CRLF, not in LF.")
+@click.option("--ids", is_flag=True, help="Give SSE events an id, to go on with Last-Event-ID.")
+@click.option("--replay", type=click.Choice(REPLAYS), default="exact", help="Where to go on.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the URL and errors only.")
 def serve(host: str, port: int, file: str | None, quiet: bool, **given: object) -> int:
     """Answer like an AI service, and fail on demand: a server to test your own client with.
