@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from tokenwire.cursor import CursorKind
+from tokenwire.cursor import Cursor, CursorKind
 from tokenwire.errors import UnknownDialectError
 from tokenwire.events import Event
 from tokenwire.frame import Frame
 from tokenwire.framing import Framer
 from tokenwire.limits import Limits
+from tokenwire.request import Known, Request
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -64,13 +65,23 @@ class Resumption(Struct, frozen=True, kw_only=True):
             cursor into the request.
         kind: What the cursor counts.
         field: Where the cursor goes in the request, for people and for `method` ``cursor``.
-        read: Takes the cursor's value out of a frame, or gives None; not needed for SSE ids.
+        read: Takes the cursor's value out of a frame, or gives None; not needed for SSE ids, nor
+            where bytes or events are counted.
+        reconnect: Makes the request that goes on behind a cursor, or None where it cannot be made:
+            the answer's id is not known, or the request did not ask for an answer that is kept.
+            Without it, the same request is sent with a ``Last-Event-ID`` header.
+        beginning: The cursor with which all of the answer is sent again; ``None``: it cannot be
+            asked for. Another process needs it, whose decoder does not know what came before.
+        live: A connection without a cursor goes on with what comes next, as event sources do.
     """
 
     method: str
     kind: CursorKind
     field: str
     read: Callable[[Frame], str | int | None] | None = None
+    reconnect: Callable[[Request, Cursor, Known], Request | None] | None = None
+    beginning: str | int | None = None
+    live: bool = False
 
 
 class Notes(Struct, frozen=True, kw_only=True):

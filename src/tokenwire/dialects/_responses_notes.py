@@ -18,7 +18,7 @@ NOTES: Final = Notes(
     ' llama.cpp sends {"error": ...} without a type',
     heartbeats="keepalive events of some backends",
     resume="GET /v1/responses/{id}?stream=true&starting_after={sequence_number} goes on behind"
-    ' that event, if the answer was asked for with "background": true',
+    ' that event, if the answer was asked for with "background": true; any other is lost',
     quirks=(
         "Q9: Bedrock Mantle writes event: behind data:.",
         "Q10: OpenRouter has no event: lines; the type is read from the JSON first.",

@@ -318,8 +318,9 @@ A2A = Dialect(
         text="artifactUpdate.artifact.parts[].text, and status.message.parts[].text at the end",
         errors="a JSON-RPC error, an HTTP+JSON error as event: error, or the state failed",
         heartbeats="comments, and states without a message",
-        resume="SubscribeToTask (0.x: tasks/resubscribe) while the task goes on: a snapshot first,"
-        " of which only news is said; pieces that were missed are not sent again",
+        resume="none that is exact: SubscribeToTask (0.x: tasks/resubscribe) while the task goes on"
+        " gives a snapshot first, of which only news is said, and no cursor; pieces that were"
+        " missed are not sent again",
         quirks=(
             "Q2: the Python server ends lines with CRLF",
             "Q4: texts may hold U+2028, which is no line end",

@@ -245,7 +245,8 @@ DIFY = Dialect(
         errors='{"event": "error", "status", "code", "message"}; a workflow that failed says so in'
         " workflow_finished",
         heartbeats="event: ping without data, about every 10 seconds",
-        resume="GET /workflow/{workflow_run_id}/events goes on with what comes next; no cursor",
+        resume="none that is exact: GET /workflow/{workflow_run_id}/events goes on with what comes"
+        " next, or with a snapshot, and has no cursor: text would be missing or come twice",
         quirks=(
             "Q8: event: ping has no data.",
             "Q10: the type stands in the JSON, under event.",

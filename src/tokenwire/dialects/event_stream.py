@@ -44,7 +44,9 @@ EVENT_STREAM = Dialect(
     decoder=lambda: decode,
     encoder=lambda: encode,
     terminator="an end, which an event stream never has",
-    resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID header"),
+    resumption=Resumption(
+        method="last_event_id", kind="id", field="Last-Event-ID header", live=True
+    ),
     strict=True,
     notes=Notes(
         vendor="WHATWG, HTML standard",
@@ -52,7 +54,8 @@ EVENT_STREAM = Dialect(
         request="GET with Accept: text/event-stream",
         text="nowhere: each event is Data, its type the kind and its data the value",
         errors="none: only the response's status and content type",
-        resume="Last-Event-ID, after a clean end as well",
+        resume="the same request with Last-Event-ID, whatever its method, after a clean end as"
+        " well; without an id it goes on with what comes next",
         quirks=("It has no terminator, so it never ends in Done.",),
     ),
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec.json import Decoder as JSONDecoder
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._gemini_interactions_encode import InteractionsEncoder
 from tokenwire.dialects._gemini_interactions_wire import (
@@ -51,6 +52,7 @@ from tokenwire.events import (
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.request import Known, Request
 
 _decode_json = JSONDecoder(EventWire).decode
 _decode_event_id = JSONDecoder(EventIdWire).decode
@@ -256,6 +258,17 @@ def read_event_id(frame: Frame) -> str | None:
         return None
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """A GET of the interaction, for the events behind the last one that had an id.
+
+    None for one that is not stored, and where no event had an id yet.
+    """
+    going = request.as_get_of(known.id)
+    if cursor.value is None or going is None or request.fields.get("store") is False:
+        return None
+    return going.with_query(stream="true", last_event_id=cursor.value)
+
+
 GEMINI_INTERACTIONS = Dialect(
     name="gemini-interactions",
     framer=SSEFramer,
@@ -263,7 +276,11 @@ GEMINI_INTERACTIONS = Dialect(
     encoder=InteractionsEncoder,
     terminator="interaction.completed",
     resumption=Resumption(
-        method="cursor", kind="token", field="last_event_id in the URL", read=read_event_id
+        method="cursor",
+        kind="token",
+        field="last_event_id in the URL",
+        read=read_event_id,
+        reconnect=reconnect,
     ),
     marks=(
         ("event_type=interaction.*",),

@@ -15,12 +15,14 @@ one of a model that finished and called no tool, or where it waits for a human.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec.json import Decoder as JSONDecoder
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._langgraph_encode import LangGraphEncoder
 from tokenwire.dialects._langgraph_messages import Messages
@@ -31,8 +33,12 @@ from tokenwire.dialects.wire import is_list, is_mapping, json_or_text
 from tokenwire.events import Data, Done, Event, Heartbeat, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.request import Known, Request
 
 _INTERRUPT: Final = "__interrupt__"
+
+# A server that is mounted under a prefix leaves it out of the Location.
+_PREFIX: Final = re.compile(r"(.*?)/(?:threads|runs)/")
 
 _decode_json = JSONDecoder(Any).decode
 
@@ -118,6 +124,24 @@ def _error(frame: Frame) -> Event:
     return error.event(frame)
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """A GET of the run's stream, of which the first response told the place.
+
+    None where it told none, or no event had an id: the run is not resumable then, and what came in
+    the meantime is lost.
+    """
+    location = known.headers.get("location")
+    if not cursor.value or not location:
+        return None
+    prefix = _PREFIX.match(request.path)
+    if prefix and location.startswith(("/threads/", "/runs/")):
+        location = prefix[1] + location
+    try:
+        return request.as_get().with_url(location).with_header("Last-Event-ID", str(cursor.value))
+    except ValueError:  # it leads nowhere
+        return None
+
+
 def langgraph(*, end_required: bool = False) -> Dialect:
     """The dialect for servers of which it is known how they end.
 
@@ -136,6 +160,7 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             method="last_event_id",
             kind="id",
             field="Last-Event-ID header on a GET of the Location",
+            reconnect=reconnect,
         ),
         marks=(
             ("@event=metadata", "run_id"),
@@ -154,7 +179,9 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             text="0.content of messages, 0.content of messages/partial; LangServe: the data",
             errors='event: error, {"error", "message"}; of LangServe {"status_code", "message"}',
             heartbeats="comments",
-            resume="GET of the Location header with Last-Event-ID, for runs with stream_resumable",
+            resume="GET of the Location header with Last-Event-ID, for runs with stream_resumable:"
+            " true; the events of others have no id, and are lost. At another origin it is sent"
+            " without credentials. LangServe cannot resume",
             quirks=(
                 "Q8: LangServe's end has no data",
                 "Q23: messages/partial repeats the whole message each time",

@@ -9,12 +9,14 @@ that it began has stopped.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._batch import Batch, BatchEncoder, error_payload
 from tokenwire.dialects.one_choice import read_frame
@@ -23,6 +25,7 @@ from tokenwire.dialects.wire import is_done_sentinel, is_mapping, malformed
 from tokenwire.events import Data, Event, Reason, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.request import Known, Request
 
 
 class PieceWire(Struct):
@@ -45,6 +48,9 @@ class PieceWire(Struct):
 
 STOP_TYPES: Final[Mapping[str, Reason]] = {"eos": "stop", "word": "stop", "limit": "length"}
 """Anything else is ``other``: ``none`` too."""
+
+# The routes whose streams the server keeps; --api-prefix puts something before them.
+_ROUTE: Final = re.compile(r"(/v1|/api)?/(chat(/completions)?|completions?|infill)/?$")
 
 _decode_json = JSONDecoder(PieceWire).decode
 
@@ -120,13 +126,36 @@ def _payload(index: int, text: str, word: str | None, counts: Mapping[str, int])
     return said
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """A GET of the stream that the server keeps, from the first byte that did not come.
+
+    It keeps one only for a request that named its conversation.
+    """
+    conversation = request.header("X-Conversation-Id")
+    route = _ROUTE.search(request.path)
+    if cursor.value is None or not conversation or route is None:
+        return None
+    going = request.as_get().with_path(request.path[: route.start()] + "/v1/stream")
+    return going.with_query(**{"conv_id": conversation, "from": cursor.value})
+
+
+RESUMPTION: Final[Resumption] = Resumption(
+    method="cursor", kind="bytes", field="from in the URL of GET /v1/stream", reconnect=reconnect
+)
+"""Of all routes of this server: it keeps bytes, whatever they say."""
+
+RESUME: Final[str] = (
+    "GET /v1/stream?conv_id=...&from=<bytes of the body so far>; the first request must have sent"
+    " X-Conversation-Id. The server keeps 4 MiB, for 300 s after the end"
+)
+
 LLAMACPP = Dialect(
     name="llamacpp",
     framer=SSEFramer,
     decoder=Decoder,
     encoder=encoder,
     terminator='"stop": true',
-    resumption=Resumption(method="cursor", kind="bytes", field="from in the URL of GET /v1/stream"),
+    resumption=RESUMPTION,
     marks=(("content", "stop=true"), ("content", "stop=false"), ("prompt_progress", "content")),
     notes=Notes(
         vendor="llama.cpp server",
@@ -138,8 +167,7 @@ LLAMACPP = Dialect(
         text=".content; .index numbers the answers",
         errors='data: {"error": {"code", "message", "type"}}, then the body ends',
         heartbeats="an empty comment when idle for some seconds (sse_ping_interval)",
-        resume="GET /v1/stream?conv_id=...&from=<bytes of the body so far>; the first request must"
-        " have sent X-Conversation-Id. The server keeps 4 MiB, for 300 s after the end",
+        resume=RESUME,
         quirks=(
             "No [DONE]: the last payload has stop true, stop_type and no text of its own.",
             "Q20: builds before September 2025 write errors into a field of its own, error: {...}.",

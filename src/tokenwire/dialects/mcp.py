@@ -18,6 +18,7 @@ from typing import Any, Final
 from msgspec.json import Decoder as JSONDecoder
 from msgspec.structs import replace
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._jsonrpc import (
     ReplyFramer,
@@ -44,6 +45,7 @@ from tokenwire.events import (
     Unknown,
 )
 from tokenwire.frame import Frame
+from tokenwire.request import Known, Request
 
 RESULT_TYPES: Final[Mapping[str, Reason]] = {
     "complete": "stop",
@@ -51,6 +53,9 @@ RESULT_TYPES: Final[Mapping[str, Reason]] = {
     "isError": "error",
 }
 """What a result says of itself: its ``resultType``, or that the tool failed. Both may be absent."""
+
+_NOT_RESUMED: Final = "2026-07-28"
+"""The revision that took resuming out: since then, a broken stream is a cancelled request."""
 
 _ASIDE: Final = frozenset({"endpoint", "request"})  # and notifications
 
@@ -242,6 +247,24 @@ def _message(message: Any) -> tuple[Frame]:
     return json_frame(message, "message")
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """A GET of the same address in the same session, never the POST again.
+
+    None where no event had an id, and from revision 2026-07-28 on.
+    """
+    version = request.header("MCP-Protocol-Version") or ""  # which initialize does not have
+    if not cursor.value or version >= _NOT_RESUMED:
+        return None
+    going = request.as_get().with_header("Last-Event-ID", str(cursor.value))
+    session = known.headers.get("mcp-session-id")
+    if not session:
+        return going
+    try:
+        return going.with_header("Mcp-Session-Id", session)
+    except ValueError:  # no header can say it
+        return None
+
+
 MCP = Dialect(
     name="mcp",
     framer=ReplyFramer,
@@ -253,6 +276,7 @@ MCP = Dialect(
         method="last_event_id",
         kind="id",
         field="Last-Event-ID header of a GET, until revision 2025-11-25",
+        reconnect=reconnect,
     ),
     marks=(("jsonrpc=2.0",), ("0.jsonrpc=2.0",), ("@event=endpoint", "@text")),
     headers={"mcp-session-id": "*"},
@@ -267,8 +291,9 @@ MCP = Dialect(
         errors="a JSON-RPC error as the response; a tool's own failure is isError in its result,"
         " a finish with reason error",
         heartbeats="comments; an event with an id and empty data comes first to resume from",
-        resume="until 2025-11-25: GET the same address with Last-Event-ID, never the POST again;"
-        " from 2026-07-28 on there is none, and closing the stream cancels the request",
+        resume="until 2025-11-25: GET the same address with Last-Event-ID and Mcp-Session-Id, never"
+        " the POST again; from 2026-07-28 on there is none, and closing the stream cancels the"
+        " request",
         quirks=(
             "Q2: the Python server ends lines with CRLF",
             "Q4: results may hold U+2028, which is no line end",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects import Dialect, Notes, Resumption, _ai_gateway, llamacpp
 from tokenwire.dialects._openai_encode import OpenAIChatEncoder
 from tokenwire.dialects._openai_wire import FINISH_REASONS
 from tokenwire.dialects.openai_chat import MARKS, Decoder
@@ -51,6 +51,8 @@ class Profile(Struct, frozen=True, kw_only=True):
             services have in common: patterns in lower case.
         reasoning: The field of a delta where thinking stands; ``content``: in Mistral's blocks.
         prefill: How a partial answer is continued; None: it cannot be, or nothing says so.
+        resumption: How a broken stream is taken up again; None: it cannot be.
+        resume: The same for people.
         errors: How it reports an error in the middle of a stream.
         heartbeats: What it sends to keep a connection alive.
         quirks: What surprises in it, and how it is read.
@@ -67,6 +69,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     retry_codes: tuple[str, ...] = ()
     reasoning: str = "reasoning_content"
     prefill: Prefill | None = None
+    resumption: Resumption | None = None
+    resume: str = ""
     errors: str = 'data: {"error": {...}}'
     heartbeats: str = "none"
     quirks: tuple[str, ...] = ()
@@ -242,6 +246,8 @@ _ALL: Final = (
         vendor="llama.cpp",
         sources=("https://github.com/ggml-org/llama.cpp/tree/master/tools/server",),
         prefill=Prefill(),
+        resumption=llamacpp.RESUMPTION,
+        resume=llamacpp.RESUME,
         errors='data: {"error": {...}}, then EOF; before 2025-09 an SSE field error:',
         heartbeats=": every sse_ping_interval, 30 s at first",
         quirks=(
@@ -343,6 +349,8 @@ _ALL: Final = (
         hosts=("api.cloudflare.com", "gateway.ai.cloudflare.com"),
         sources=("https://developers.cloudflare.com/workers-ai/platform/errors/",),
         retry_codes=("3007", "3008", "3040"),
+        resumption=_ai_gateway.RESUMPTION,
+        resume=_ai_gateway.RESUME,
         quirks=("Q27: a tool call ends with a fragment whose id, name and arguments are null",),
     ),
     Profile(
@@ -430,6 +438,7 @@ def openai_dialect(profile: Profile) -> Dialect:
         ),
         encoder=lambda: OpenAIChatEncoder(words, dialect=name, reasoning=profile.reasoning),
         terminator=proof,
+        resumption=profile.resumption,
         marks=MARKS,
         headers=profile.headers,
         notes=Notes(
@@ -439,16 +448,21 @@ def openai_dialect(profile: Profile) -> Dialect:
             text="choices[].delta.content",
             errors=profile.errors,
             heartbeats=profile.heartbeats,
-            resume=_continuation(profile.prefill),
+            resume=_resume(profile),
             quirks=profile.quirks,
             doubtful=profile.doubtful,
         ),
     )
 
 
-def _continuation(prefill: Prefill | None) -> str:
-    if prefill is None:
-        return "none"
+def _resume(profile: Profile) -> str:
+    ways = [profile.resume] if profile.resume else []
+    if profile.prefill is not None:
+        ways.append(_continuation(profile.prefill))
+    return "; ".join(ways) or "none"
+
+
+def _continuation(prefill: Prefill) -> str:
     fields = [
         *(f"{name}: {value!r} in it" for name, value in prefill.message.items()),
         *(f"{name}: {value!r} in the request" for name, value in prefill.request.items()),

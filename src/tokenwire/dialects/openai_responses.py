@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from msgspec.json import Decoder as JSONDecoder
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Resumption
 from tokenwire.dialects._responses_calls import Calls, text_or_none
 from tokenwire.dialects._responses_encode import OpenAIResponsesEncoder
@@ -68,6 +69,7 @@ from tokenwire.events import (
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.request import Known, Request
 
 _decode_json = JSONDecoder(EventWire).decode
 _decode_sequence = JSONDecoder(SequenceWire).decode
@@ -372,6 +374,19 @@ def read_sequence(frame: Frame) -> int | None:
         return None
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """A GET of the response, for the events behind the last one; only of a background response.
+
+    Of any other the service goes on with nothing. Azure's ``api-version`` stays in the URL.
+    """
+    going = request.as_get_of(known.id)
+    asked = request.fields
+    kept = asked.get("background") is True and asked.get("stream") is True
+    if cursor.value is None or going is None or not (kept or request.method == "GET"):
+        return None
+    return going.with_query(stream="true", starting_after=cursor.value)
+
+
 OPENAI_RESPONSES = Dialect(
     name="openai-responses",
     framer=SSEFramer,
@@ -383,6 +398,8 @@ OPENAI_RESPONSES = Dialect(
         kind="sequence",
         field="starting_after in the URL",
         read=read_sequence,
+        reconnect=reconnect,
+        beginning=0,  # all but the event that only says its id
     ),
     marks=(
         ("type=response.*",),

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
+from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.one_choice import read_frame
@@ -20,6 +21,7 @@ from tokenwire.dialects.wire import UNREADABLE, is_done_sentinel
 from tokenwire.events import Done, Error, Event, Heartbeat, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.request import Known, Request
 
 
 class Positioned(Struct):
@@ -59,6 +61,11 @@ def read_position(frame: Frame) -> int | None:
         return None
 
 
+def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
+    """The same request with the last position that came; None where its body is no JSON object."""
+    return None if cursor.value is None else request.with_field("resume_from", cursor.value)
+
+
 class Encoder:
     """Numbers the tokens from 0, as they are sent."""
 
@@ -89,7 +96,11 @@ POSITIONED = Dialect(
     encoder=Encoder,
     terminator='data: {"done": true} or data: [DONE]',
     resumption=Resumption(
-        method="cursor", kind="position", field="resume_from in the body", read=read_position
+        method="cursor",
+        kind="position",
+        field="resume_from in the body",
+        read=read_position,
+        reconnect=reconnect,
     ),
     marks=(("token", "position"),),
     notes=Notes(

@@ -137,7 +137,7 @@ REPLICATE = Dialect(
         text="the data of output events, as it is",
         errors='event: error with {"detail": "text"} or plain text; event: done with'
         ' {"reason": "error"}',
-        resume="the stream's URL can be read again; every event has an id",
+        resume="GET of the same URL with Last-Event-ID; every event has an id",
         quirks=(
             "Q36: spaces at the beginning of a piece count; only the one behind data: goes.",
             "Q37: line ends in a piece come as several data: lines.",

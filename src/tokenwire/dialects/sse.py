@@ -69,7 +69,7 @@ SSE = Dialect(
         sources=("https://html.spec.whatwg.org/multipage/server-sent-events.html",),
         text="the data of events without a type, as it is",
         errors="event: error with a text, or with an object that has message and code",
-        resume="Last-Event-ID, where the service numbers its events",
+        resume="the same request with Last-Event-ID, where the service numbers its events",
         quirks=(
             "An event left open at the end of the body is dropped: plain text cannot show that it"
             " is whole.",

@@ -16,7 +16,8 @@ from typing import Any
 
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect, Notes, Resumption
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._ai_gateway import RESUME, RESUMPTION
 from tokenwire.dialects._openai_encode import call_document, error_document, usage_document
 from tokenwire.dialects._openai_wire import (
     FINISH_REASONS,
@@ -147,7 +148,7 @@ WORKERS_AI = Dialect(
     decoder=Decoder,
     encoder=Encoder,
     terminator="[DONE]",
-    resumption=Resumption(method="cursor", kind="events", field="from in the URL"),
+    resumption=RESUMPTION,
     marks=(("response=[!{]*",), ("response", "p"), ("response", "tool_calls")),
     notes=Notes(
         vendor="Cloudflare Workers AI",
@@ -159,9 +160,7 @@ WORKERS_AI = Dialect(
         request="POST /accounts/{id}/ai/run/{model} with stream: true",
         text="response, or choices[].delta.content",
         errors='{"success": false, "errors": [{"code", "message"}]}',
-        resume="through AI Gateway only, experimental: GET .../run/{cf-aig-run-id}/resume?from=N, N"
-        " being the number of complete events received; kept for some five minutes. The cursor of a"
-        " parser does not count them yet",
+        resume=RESUME,
         quirks=(
             "both forms come on one route, also in one stream",
             "response may be a number or an object: it is written out",
@@ -169,6 +168,9 @@ WORKERS_AI = Dialect(
             "Q13: a finish reason is rare, so [DONE] ends the answer; the reason is other then",
             "Q27: tool calls come whole, without index and mostly without id",
         ),
-        doubtful=("the padding p, and errors in mid-stream",),
+        doubtful=(
+            "the padding p, and errors in mid-stream",
+            "whether the public address of AI Gateway resumes a run as that of the binding does",
+        ),
     ),
 )
