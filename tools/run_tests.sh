@@ -60,7 +60,9 @@ tests_elsewhere() {
         fi
         UV=$bin/uv sh tools/sync_env.sh ".venv-$version" --python "$python" \
             --all-extras --group test
-        ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal
+        # Recordings, where there are any, are judged once: on the main Python.
+        TOKENWIRE_RECORDINGS=elsewhere \
+            ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal
     done
 }
 
