@@ -88,6 +88,9 @@ class _Text:
         return "".join(pieces[0] for pieces in self._parts.values())
 
 
+_SAYING = (Token, Reasoning, Refusal, ToolCall, Data)
+
+
 class Choice:
     """One answer of a completion.
 
@@ -98,6 +101,7 @@ class Choice:
         signature: The signature of its thinking, where the vendor sends one.
         finish_reason: Why it ended; ``None`` while it runs.
         raw_reason: Why, in the vendor's word.
+        last: The last event that said something: a Token, Reasoning, Refusal, ToolCall or Data.
     """
 
     def __init__(self, index: int = 0) -> None:
@@ -110,6 +114,7 @@ class Choice:
         self.signature: str | None = None
         self.finish_reason: Reason | None = None
         self.raw_reason: str | None = None
+        self.last: Event | None = None
         self._text = _Text()
         self._reasoning = _Text()
         self._refusal = _Text()
@@ -137,6 +142,8 @@ class Choice:
 
     def add(self, event: Event) -> None:
         """Take the next event of this choice."""
+        if isinstance(event, _SAYING):
+            self.last = event
         match event:
             case Token(text=text, part=part):
                 self._text.add(part, text)

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, get_dialect
 from tokenwire.dialects.vendor_errors import VendorError
@@ -51,6 +53,11 @@ class StreamParser:
             head and the first bytes and events, as `tokenwire.dialects.detect` says. What cannot
             be told apart is an `Error` that names the candidates.
         limits: Bounds on what the stream may make it hold.
+        behind: The parser of the connection before, where this one goes on with the same answer:
+            what its decoder knows of it is kept.
+        cursor: The place to begin at, where it is not the beginning.
+        skip: Says of a frame whether it was delivered on a connection before: it gives no events
+            then, and is only decoded for a decoder that does not know it yet.
 
     Attributes:
         dialect: The dialect; with ``"auto"`` a stand-in of that name until it is found.
@@ -71,6 +78,7 @@ class StreamParser:
         "_decode_eof",
         "_decode_loss",
         "_decode_next",
+        "_decode_whole",
         "_detector",
         "_ended",
         "_events",
@@ -79,9 +87,13 @@ class StreamParser:
         "_frames",
         "_last",
         "_limits",
+        "_open",
         "_read_cursor",
         "_receive",
         "_received",
+        "_relives",
+        "_skip",
+        "_skipped",
         "_state",
         "_steps",
         "_strange",
@@ -91,7 +103,15 @@ class StreamParser:
         "dialect",
     )
 
-    def __init__(self, dialect: Dialect | str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        dialect: Dialect | str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        behind: StreamParser | None = None,
+        cursor: str | int | None = None,
+        skip: Callable[[Frame], bool] | None = None,
+    ) -> None:
         self._limits = limits
         self.detected = ""
         self._detector: Detector | None = None
@@ -102,7 +122,14 @@ class StreamParser:
         self._adopt(dialect)
         self._events: deque[Event] = deque()  # of the frame decoded last
         self._last: Frame | None = None  # that frame, until its last event is handed out
-        self._cursor: str | int | None = None
+        self._cursor = cursor
+        self._skip = skip
+        self._relives = behind is None
+        self._skipped: Frame | None = None
+        # What a frame said that the end of the body left open, and perhaps comes again whole.
+        self._open: tuple[Frame, Sequence[Event]] | None = None
+        if behind is not None:
+            self._go_on_behind(behind)
         self._enter(State.IDLE)
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
@@ -126,8 +153,14 @@ class StreamParser:
         # A decoder may know better than to believe the end of a body that broke off.
         self._decode_loss = getattr(decoder, "receive_loss", self._decode_eof)
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
+        self._decode_whole: Callable[[Frame], Sequence[Event]] = self._decode
         resumption = self.dialect.resumption
         self._read_cursor = resumption.read if resumption is not None else None
+
+    def _go_on_behind(self, other: StreamParser) -> None:
+        self._decode_next = other._decode_next
+        self._decode_eof, self._decode_loss = other._decode_eof, other._decode_loss
+        self._open = other._open
 
     @property
     def state(self) -> State:
@@ -144,6 +177,11 @@ class StreamParser:
         """The place behind the last event handed out, to resume from."""
         resumption = self.dialect.resumption
         return Cursor(resumption.kind if resumption else "id", self._cursor)
+
+    @property
+    def inside_frame(self) -> bool:
+        """More events are to be handed out of the frame from which the last one came."""
+        return self._last is not None
 
     @property
     def retry(self) -> int | None:
@@ -330,6 +368,8 @@ class StreamParser:
     def _pass(self, frame: Frame) -> None:
         """The last event of this frame is out: the cursor may move behind it."""
         self._last = None
+        if frame is self._skipped:
+            return
         value: str | int | None = frame.id
         if self._read_cursor is not None:
             value = self._read_cursor(frame) if frame.data is not None else None
@@ -353,10 +393,34 @@ class StreamParser:
 
     def _decode_first(self, frame: Frame) -> Sequence[Event]:
         """Decode the first frame; one that says nothing may show what came instead."""
-        self._decode = self._decode_next
+        # On a connection that goes on, any later frame may be an old one too.
+        self._decode = self._decode_next if self._skip is None else self._decode_behind
         found = self._decode(frame)
         if all(isinstance(event, Unknown | Error) for event in found):
             self._strange = self._strange or frame
+        return found
+
+    def _decode_behind(self, frame: Frame) -> Sequence[Event]:
+        if self._skip is not None and self._skip(frame):
+            self._skipped = frame
+            if self._relives:
+                self._decode_next(frame)
+            return ()
+        if frame.id is None and self._read_cursor is None and isinstance(self._cursor, str):
+            frame = replace(frame, id=self._cursor)  # it stays in force over connections
+        opened, self._open = self._open, None
+        if opened is not None and (opened[0].data, opened[0].event) == (frame.data, frame.event):
+            # The decoder knows it; nobody else does, for what came with the cut was left out.
+            return [replace(event, frame=frame) for event in opened[1]]
+        return self._decode_next(frame)
+
+    def _decode_open(self, frame: Frame) -> Sequence[Event]:
+        """Decode what is left at the end of the body, and keep what its open unit said."""
+        self._decode = self._decode_whole
+        found = self._decode(frame)
+        self._decode_whole, self._decode = self._decode, self._decode_open
+        if frame.unterminated:
+            self._open = frame, found
         return found
 
     def _odd(self, frame: Frame) -> Sequence[Event]:
@@ -381,7 +445,9 @@ class StreamParser:
             counts = self._find_stray_error(frame) is not None
         else:
             counts = is_done_sentinel(frame.data) or is_json(frame.data)
-        if not counts:
+        if counts:
+            self._decode_whole, self._decode = self._decode, self._decode_open
+        else:
             self._strange = self._strange or frame
             self._frames.pop()
 

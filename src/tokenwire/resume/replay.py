@@ -1,0 +1,195 @@
+"""An answer asked for again: what was delivered is left out while it is said again in the same way.
+
+What was delivered is known by its length and a checksum for each channel of the answer, not by
+itself, so that a checkpoint stays small. What the new answer says is held until it has said all of
+that; if it differs, the old text is taken back and the new one given instead.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+from zlib import adler32, crc32
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tokenwire.events import (
+    Data,
+    Done,
+    Event,
+    Finished,
+    Heartbeat,
+    Reasoning,
+    Refusal,
+    Reset,
+    Started,
+    Token,
+    ToolCall,
+)
+
+# Kind, choice, and block or call.
+Channel: TypeAlias = tuple[str, int, str]
+
+# Events that may be held beside one for each character that is to be said again. A peer that sends
+# more before it has said that is not saying the same again.
+MAX_HELD: Final = 10_000
+
+
+class Said(Struct, frozen=True, array_like=True):
+    """What was said in one channel.
+
+    Attributes:
+        length: Code points, with one that is none of the text behind a call's name and at its end.
+        crc: The CRC-32 of the text in UTF-8.
+        adler: Its Adler-32: two checksums that are right by chance are one in 2**60.
+    """
+
+    length: int = 0
+    crc: int = 0
+    adler: int = 1
+
+    def and_then(self, text: str) -> Said:
+        """With more text behind it."""
+        data = text.encode("utf-8", "surrogatepass")
+        return Said(self.length + len(text), crc32(data, self.crc), adler32(data, self.adler))
+
+
+_END: Final = "\0"  # no name has it in it, and JSON cannot
+
+
+def channel_of(event: Event) -> tuple[Channel, str] | None:
+    """Where an event says something and what, or None where it says nothing of the answer.
+
+    A tool call's id is another each time, and does not count.
+    """
+    match event:
+        case Token(text=text, index=index, part=part):
+            return ("text", index, str(part)), text
+        case Reasoning(text=text, index=index, part=part):
+            return ("reasoning", index, str(part)), text
+        case Refusal(text=text, index=index):
+            return ("refusal", index, ""), text
+        case ToolCall(key=key, index=index, name=name, arguments=arguments):
+            end = _END if event.complete else ""
+            return ("call", index, key), (f"{name}{_END}" if name else "") + arguments + end
+        case Data(kind=kind, index=index):
+            return ("data", index, ""), kind + _END
+        case Finished(index=index, reason=reason):
+            return ("finished", index, ""), reason
+        case _:
+            return None
+
+
+class Digest:
+    """What was delivered of an answer, by channel.
+
+    Args:
+        channels: Of a checkpoint.
+    """
+
+    def __init__(self, channels: dict[Channel, Said] | None = None) -> None:
+        self.channels = dict(channels or {})
+
+    def add(self, event: Event) -> None:
+        """An event was delivered."""
+        if isinstance(event, Reset):
+            for channel in [one for one in self.channels if _voids(event, one)]:
+                del self.channels[channel]
+            event = Token(event.text, event.index, event.part or 0)
+        found = channel_of(event)
+        if found is not None and found[1]:
+            channel, text = found
+            self.channels[channel] = self.channels.get(channel, Said()).and_then(text)
+
+
+def _voids(reset: Reset, channel: Channel) -> bool:
+    kind, index, part = channel
+    if index != reset.index:
+        return False
+    return reset.part is None or (kind == "text" and part == str(reset.part))
+
+
+class Replay:
+    """Takes the events of an answer that was asked for again, gives those that are new.
+
+    Args:
+        digest: What was delivered before.
+
+    Attributes:
+        through: All that was said before was said again, or taken back: nothing is held.
+        diverged: The new answer is another one: the old text was taken back.
+    """
+
+    def __init__(self, digest: Digest) -> None:
+        self._expected = {one: said for one, said in digest.channels.items() if said.length}
+        self._unproven = set(self._expected)
+        self._told: dict[Channel, Said] = {}
+        self._room = sum(said.length for said in self._expected.values()) + MAX_HELD
+        self._all: list[Event] = []  # the new answer from its beginning, until it is proven
+        self._new: list[Event] = []  # what of it lies behind the old one
+        self.through = not self._unproven
+        self.diverged = False
+
+    def receive(self, event: Event) -> list[Event]:
+        """The events to deliver now."""
+        if self.through or isinstance(event, Heartbeat):
+            return [event]
+        self._all.append(event)
+        if len(self._all) > self._room or self._ends_short(event):
+            return self._diverge()
+        rest = self._compare(event)
+        if rest is None:
+            return self._diverge()
+        self._new += rest
+        if self._unproven:
+            return []
+        self.through = True
+        return self._take(self._new)
+
+    def _ends_short(self, event: Event) -> bool:
+        """Does the answer, or one choice of it, end before it has said all that was said?"""
+        if isinstance(event, Finished):
+            return any(
+                kind != "finished" and index == event.index for kind, index, _ in self._unproven
+            )
+        return isinstance(event, Done | Reset)
+
+    def _take(self, events: list[Event]) -> list[Event]:
+        self._all, self._new = [], []
+        return events
+
+    def _diverge(self) -> list[Event]:
+        self.through = self.diverged = True
+        indexes = sorted({index for _, index, _ in self._expected})
+        return [*(Reset(index) for index in indexes), *self._take(self._all)]
+
+    def _compare(self, event: Event) -> list[Event] | None:
+        """What of the event is new; None where it is not what was said before."""
+        found = channel_of(event)
+        if found is None:
+            return [] if isinstance(event, Started) else [event]
+        channel, text = found
+        expected = self._expected.get(channel)
+        if expected is None or channel not in self._unproven:
+            return [event]
+        told = self._told.get(channel, Said())
+        left = expected.length - told.length
+        told = self._told[channel] = told.and_then(text[:left])
+        if told.length < expected.length:
+            return []
+        if told != expected:
+            return None
+        self._unproven.discard(channel)
+        return _rest(event, text[left:])
+
+
+def _rest(event: Event, text: str) -> list[Event]:
+    """The event with only the rest of its text; its id and name were told before."""
+    match event:
+        case Token() | Reasoning() | Refusal():
+            return [replace(event, text=text)] if text else []
+        case ToolCall(complete=complete):
+            arguments = text.removesuffix(_END) if complete else text
+            return [replace(event, id=None, name=None, arguments=arguments)] if text else []
+        case _:
+            return []

@@ -1,0 +1,639 @@
+"""`Session`: one answer over any number of connections. No I/O, no clock: it decides, drivers do.
+
+A driver asks for the next effect, does it and tells what came of it::
+
+    while not isinstance(effect := session.next_effect(now()), Ended):
+        match effect:
+            case OpenRequest(request=request):
+                ...  # then session.response_started(status, headers, now())
+            case ReadData():
+                ...  # then session.receive_data(data, now()), or receive_eof, or connection_lost
+            case Deliver(event=event):
+                ...  # to the application
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from enum import Enum, auto
+from random import random as _random
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tokenwire.completion import Completion
+from tokenwire.cursor import Cursor
+from tokenwire.dialects import Dialect, get_dialect
+from tokenwire.errors import LocalProtocolError, Recovery
+from tokenwire.events import (
+    Done,
+    Error,
+    ErrorKind,
+    Event,
+    Heartbeat,
+    Reconnecting,
+    Started,
+    Token,
+)
+from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.parser import Signal, StreamParser
+from tokenwire.request import Known, Request
+from tokenwire.resume.backoff import GiveUp, RetryPolicy
+from tokenwire.resume.breaker import CircuitBreaker
+from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept
+from tokenwire.resume.circuit import Permit, Refusal
+from tokenwire.resume.cursor import Place
+from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
+from tokenwire.resume.effects import (
+    CloseResponse,
+    Deliver,
+    Effect,
+    Ended,
+    OpenRequest,
+    ReadData,
+    Sleep,
+)
+from tokenwire.resume.replay import Digest, Replay
+
+if TYPE_CHECKING:
+    from tokenwire.resume.continuation import Continuation
+    from tokenwire.resume.continued import Continued
+    from tokenwire.resume.seam import Policy
+
+Strategy: TypeAlias = Literal["last_event_id", "cursor", "replay", "continuation"]
+
+# After these the answer may go on behind its cursor: the service said nothing against it.
+_BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "timeout", "http"})
+
+# These may be told again by a decoder that begins within an answer.
+_UNCOUNTED: Final = (Heartbeat, Started)
+
+_NO_CONTENT: Final = 204
+
+DEFAULT_RETRY: Final = RetryPolicy()
+DEFAULT_DEADLINES: Final = Deadlines()
+
+
+class _Phase(Enum):
+    START = auto()
+    OPENING = auto()  # `OpenRequest` waits for its answer
+    READING = auto()
+    SLEEPING = auto()
+    ENDED = auto()
+
+
+class _Plan(Struct):
+    """How to go on.
+
+    Attributes:
+        method: For people, and for `Reconnecting`: ``retry`` or a strategy.
+        request: What to send.
+        behind: The answer goes on behind its cursor; else it is asked for anew.
+        continuation: The model is asked to go on from the text.
+    """
+
+    method: str
+    request: Request
+    behind: bool = False
+    continuation: Continuation | None = None
+
+
+class Session:
+    """One answer: asked for, read, and gone on with where a connection breaks.
+
+    Before the first piece of the answer, another try is free. After it, only a strategy that keeps
+    every character from being lost or doubled goes on; where none can, the `Error` is delivered.
+
+    Args:
+        request: What asks for the answer.
+        dialect: How the answer is written: a `Dialect` or the name of one. Not ``auto``.
+        limits: Bounds on what the stream may make it hold.
+        retry: When to try again, and after how long.
+        deadlines: How long to wait for what.
+        breaker: Keeps requests from a service that is down; may be shared between sessions.
+        strategies: What may be done after the first piece of the answer, in this order:
+            ``last_event_id`` or ``cursor`` (what the dialect's API offers), ``replay`` (ask anew,
+            leave out what is said again in the same way, take back what differs: it costs as
+            much as a second answer), ``continuation`` (ask the model to go on from the partial
+            text: it costs the prompt again, and the seam may show). ``None``: what the API offers.
+        seam: What a continuation does at a seam that is doubtful: see
+            `tokenwire.resume.seam.Seam`. ``reset`` is taken for ``reject``.
+        partial: What was delivered before the checkpoint; only a continuation needs it.
+        checkpoint: Where another session for the same request had come to.
+        random: Gives numbers from 0 to 1, for the jitter.
+
+    Raises:
+        UnknownDialectError: No dialect has this name.
+        ValueError: The dialect cannot do a strategy.
+        CheckpointError: The checkpoint is of another request.
+
+    Attributes:
+        dialect: The dialect.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        dialect: Dialect | str,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        retry: RetryPolicy = DEFAULT_RETRY,
+        deadlines: Deadlines = DEFAULT_DEADLINES,
+        breaker: CircuitBreaker | None = None,
+        strategies: Sequence[Strategy] | None = None,
+        checkpoint: Checkpoint | None = None,
+        partial: Completion | None = None,
+        seam: Policy = "reject",
+        random: Callable[[], float] = _random,
+    ) -> None:
+        self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        self._strategies = _possible(self.dialect, strategies)
+        self._request = _with_defaults(request, self.dialect)
+        self._fingerprint = fingerprint(request)
+        self._limits = limits
+        self._retry = retry
+        self._deadlines = deadlines
+        self._breaker = breaker
+        self._random = random
+        self._clocks: Clocks | None = None  # begun with the first effect
+        self._effects: deque[Effect] = deque()
+        self._phase = _Phase.START
+        self._open = False
+        self._over = False  # the body ended, and what it left is still to be delivered
+        self._broken: tuple[ErrorKind, str] | None = None
+        self._until = 0.0
+        self._pieces: deque[tuple[bytes, Cursor | None]] = deque()  # received, and not yet read
+        self._counted: Cursor | None = None  # the place to be in when that is delivered
+        self._retry_floor: int | None = None  # what a connection before this one asked for
+        self._given_up = ""  # why there is no further attempt
+        self._permit: Permit | None = None
+        self._joining: Replay | Continued | None = None
+        self._seam: Policy = seam
+        # The whole text is needed to go on from it, and for nothing else.
+        self._answer = (
+            deepcopy(partial or Completion()) if "continuation" in self._strategies else None
+        )
+        self._part = 0  # the block of the text that was delivered last
+        self._spent: set[str] = set()  # strategies that the service refused
+        self._error: Error | None = None  # how it ended
+        self._restore(
+            checkpoint
+            or Checkpoint(
+                dialect=self.dialect.name,
+                request=self._fingerprint,
+                cursor=Place(self.dialect.resumption).cursor,
+            ),
+            request,
+        )
+
+    def _restore(self, checkpoint: Checkpoint, request: Request) -> None:
+        checkpoint.check(request, self.dialect.name)
+        self._begun = checkpoint.begun
+        self._place, self._known = Place(self.dialect.resumption), Known()
+        if self._begun:
+            self._place = Place(self.dialect.resumption, checkpoint.cursor, checkpoint.recent)
+            self._known = Known(checkpoint.id, checkpoint.headers)
+        self._backoff = checkpoint.backoff
+        self._elapsed = checkpoint.elapsed
+        self._digest = Digest(dict(checkpoint.said))
+        # Something was delivered in another process: no decoder here has seen it.
+        self._elsewhere = checkpoint.begun
+        self._beyond = checkpoint.beyond
+        self._left_out = checkpoint.beyond  # events of the first new frame that were delivered
+        self._parser = StreamParser(self.dialect, limits=self._limits)
+        self._plan = _Plan("retry", self._request)
+        if self._begun:
+            plan = self._go_on_plan(None)
+            if plan is None:
+                self._fail(
+                    Error(
+                        "transport",
+                        "the answer of this checkpoint cannot be gone on with: " + self._why_not(),
+                        recovery=Recovery.FATAL,
+                    )
+                )
+            else:
+                self._take_up(plan)
+
+    # --- what the driver calls ---
+
+    def next_effect(self, now: float) -> Effect:
+        """What to do next.
+
+        Args:
+            now: The time, in seconds from any beginning; it must not go back.
+
+        Raises:
+            LocalProtocolError: The effect before was not answered.
+        """
+        if self._clocks is None:
+            self._clocks = Clocks(
+                self._deadlines, now, elapsed=self._elapsed, answering=self._begun
+            )
+        while not self._effects:
+            self._step(now, self._clocks)
+        effect = self._effects.popleft()
+        if isinstance(effect, Deliver):
+            self._delivered(effect.event, self._clocks)
+        return effect
+
+    def response_started(self, status: int, headers: Mapping[str, str], now: float) -> None:
+        """The response's head is there: the answer to `OpenRequest`."""
+        clocks = self._expect(_Phase.OPENING, "response_started")
+        clocks.connected(now)
+        self._phase, self._open = _Phase.READING, True
+        if 200 <= status < 300 and not self._known.headers:
+            lower = {name.lower(): value for name, value in headers.items()}
+            self._known = replace(self._known, headers=lower)
+        self._parser.receive_response(status, headers)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Bytes of the body, content decoding done: an answer to `ReadData`."""
+        clocks = self._expect(_Phase.READING, "receive_data")
+        clocks.received(len(data), now)
+        if self._pieces:
+            raise LocalProtocolError("receive_data answers no effect that is waiting")
+        self._pieces.extend(self._place.cut(data))
+
+    def receive_eof(self, now: float) -> None:
+        """The body ended, cleanly as far as the transport can tell: an answer to `ReadData`."""
+        self._expect(_Phase.READING, "receive_eof")
+        self._over = True
+
+    def connection_lost(
+        self, error: BaseException | str, now: float, *, kind: ErrorKind = "transport"
+    ) -> None:
+        """No response came, or its body broke off: an answer to `OpenRequest` or `ReadData`.
+
+        Args:
+            error: What the client raised, for the message.
+            now: The time.
+            kind: ``timeout`` where the client's own clock ran out.
+        """
+        said = error if isinstance(error, str) else repr(error)
+        if self._phase is _Phase.OPENING:
+            self._judge(Error(kind, f"no response came: {said}", recovery=Recovery.RETRY), now)
+        else:
+            self._expect(_Phase.READING, "connection_lost")
+            self._over = True
+            self._broken = kind, said
+
+    def timer_fired(self, now: float) -> None:
+        """The time of `Sleep` or of a deadline has come; before its time it does nothing."""
+        clocks = self._clocks
+        if clocks is None or self._phase in (_Phase.START, _Phase.ENDED):
+            raise LocalProtocolError("timer_fired: no effect with a time is waiting")
+        expired = clocks.expired(now)
+        if expired is not None:
+            self._judge(expired, now)
+        elif self._phase is _Phase.SLEEPING and now >= self._until:
+            self._phase = _Phase.START
+
+    def cancel(self) -> None:
+        """The application wants no more: `CloseResponse`, if need be, and `Ended` follow."""
+        if self._phase is not _Phase.ENDED:
+            closing = [one for one in self._effects if isinstance(one, CloseResponse)]
+            self._effects = deque(closing)
+            self._release()
+            self._close()
+            self._end(None)
+
+    def checkpoint(self, now: float) -> Checkpoint:
+        """Where the answer stands, behind the last event that was delivered."""
+        return Checkpoint(
+            dialect=self.dialect.name,
+            request=self._fingerprint,
+            cursor=self._place.cursor,
+            recent=self._place.recent,
+            beyond=self._beyond,
+            id=self._known.id,
+            headers=kept(self._known.headers),
+            begun=self._begun,
+            backoff=self._backoff,
+            elapsed=self._clocks.elapsed(now) if self._clocks is not None else self._elapsed,
+            said=tuple(self._digest.channels.items()),
+        )
+
+    # --- the machine ---
+
+    def _expect(self, phase: _Phase, what: str) -> Clocks:
+        if self._phase is not phase or self._clocks is None or self._over:
+            raise LocalProtocolError(f"{what} answers no effect that is waiting")
+        return self._clocks
+
+    def _step(self, now: float, clocks: Clocks) -> None:
+        """Find the next effect, or come nearer to it."""
+        match self._phase:
+            case _Phase.START:
+                self._start(now, clocks)
+            case _Phase.OPENING:
+                raise LocalProtocolError(
+                    "OpenRequest is not answered yet: call response_started or connection_lost"
+                )
+            case _Phase.READING:
+                self._read(now, clocks)
+            case _Phase.SLEEPING:
+                total = clocks.waiting(now)
+                self._effects.append(
+                    Sleep(self._until if total is None else min(self._until, total))
+                )
+            case _:  # ended
+                self._effects.append(Ended(self._error))
+
+    def _start(self, now: float, clocks: Clocks) -> None:
+        permit = self._breaker.acquire(now) if self._breaker is not None else None
+        if isinstance(permit, Refusal):
+            self._judge(permit.error(now), now)
+            return
+        self._permit = permit
+        clocks.connecting(now)
+        self._phase = _Phase.OPENING
+        self._effects.append(OpenRequest(self._plan.request, clocks.waiting(now)))
+
+    def _read(self, now: float, clocks: Clocks) -> None:
+        event = self._parser.next_event()
+        if not isinstance(event, Signal):
+            self._receive(event, now)
+            return
+        self._mark_place()  # also behind frames that say nothing
+        if self._pieces:
+            data, self._counted = self._pieces.popleft()
+            self._parser.receive_data(data)
+        elif self._over:
+            self._finish_reading(now)
+        else:
+            deadline = clocks.waiting(now)
+            expired = clocks.expired(now)
+            if expired is None:
+                self._effects.append(ReadData(deadline))
+            else:  # a peer that always has some bytes ready leaves no driver the time for it
+                self._judge(expired, now)
+
+    def _finish_reading(self, now: float) -> None:
+        """The body is over, and all that it brought is delivered: was the answer whole?"""
+        if self._broken is None:
+            self._parser.receive_eof()
+        else:
+            kind, reason = self._broken
+            self._parser.connection_lost(reason, kind=kind)
+        *rest, last = self._parser.events()
+        if isinstance(last, Error) and self._goes_on(last, now):
+            return  # what a decoder says at a cut is of this connection, not of the answer
+        for event in rest:
+            self._receive(event, now)
+        self._receive(last, now, judged=True)
+
+    def _receive(self, event: Event, now: float, *, judged: bool = False) -> None:
+        if isinstance(event, Error) and event.fatal:
+            if judged or not self._goes_on(event, now):
+                self._fail(event)
+            return
+        if isinstance(event, Started) and event.id:
+            self._known = replace(self._known, id=event.id)
+        if self._plan.behind and not isinstance(event, _UNCOUNTED):
+            if self._left_out:
+                self._left_out -= 1
+                return
+            self._elsewhere = False
+        events = [event] if self._joining is None else self._joining.receive(event)
+        for one in events:
+            if isinstance(one, Error) and one.fatal:  # of a seam
+                self._fail(one)
+                return
+            self._effects.append(Deliver(one))
+        if not events and self._clocks is not None:
+            self._clocks.delivered(event)  # held or known: the peer brought it all the same
+        if isinstance(event, Done):
+            if self._breaker is not None and self._permit is not None:
+                self._breaker.record(self._permit, event, now)
+                self._permit = None
+            self._close()
+            self._end(None)
+
+    def _judge(self, error: Error, now: float) -> None:
+        """This connection failed, from outside of the stream."""
+        if not self._goes_on(error, now):
+            self._fail(error)
+
+    def _goes_on(self, error: Error, now: float) -> bool:
+        """Plan the next connection, if there is to be one."""
+        self._tell_breaker(error, now)
+        plan = self._plan_for(error)
+        if plan is None:
+            return False
+        if plan.method != self._plan.method and error.recovery is Recovery.FATAL:
+            error = replace(error, recovery=Recovery.RETRY)  # another way is left
+        decision = self._retry.decide(
+            error,
+            self._backoff,
+            retry=self._parser.retry or self._retry_floor,
+            random=self._random,
+        )
+        if isinstance(decision, GiveUp):
+            if decision.reason != "not_retryable":
+                self._given_up = decision.message
+            return False
+        self._backoff = decision.backoff
+        self._close()
+        self._effects.append(
+            Deliver(Reconnecting(decision.backoff.attempts, decision.delay, plan.method, error))
+        )
+        self._take_up(plan)
+        self._phase, self._until = _Phase.SLEEPING, now + decision.delay
+        return True
+
+    def _plan_for(self, error: Error) -> _Plan | None:
+        if not self._begun:
+            return _Plan("retry", self._request)
+        return self._go_on_plan(error)
+
+    def _go_on_plan(self, error: Error | None) -> _Plan | None:
+        """How to go on with an answer of which something was delivered."""
+        # A 204 refuses nothing: it says that there is no more, whatever the way.
+        refused = (
+            error is not None
+            and error.kind == "http"
+            and error.status != _NO_CONTENT
+            and error.recovery is Recovery.FATAL
+        )
+        if refused and self._plan.behind:
+            self._spent.add(self._plan.method)
+        for strategy in self._strategies:
+            if strategy in self._spent:
+                continue
+            if strategy == "replay":
+                return _Plan("replay", self._request)
+            if strategy == "continuation":
+                plan = self._continuation()
+                if plan is not None:
+                    return plan
+                continue
+            if error is None or error.kind in _BROKEN:
+                request = self._request_behind()
+                if request is not None:
+                    return _Plan(strategy, request, behind=True)
+        return None
+
+    def _request_behind(self) -> Request | None:
+        resumption = self.dialect.resumption
+        cursor = self._place.cursor
+        if resumption is None or (cursor.value is None and not resumption.live):
+            return None
+        if self._elsewhere and resumption.beginning is not None:
+            cursor = replace(cursor, value=resumption.beginning)
+        if resumption.reconnect is not None:
+            return resumption.reconnect(self._request, cursor, self._known)
+        if cursor.value is None or cursor.value == "":
+            return self._request
+        return self._request.with_header("Last-Event-ID", str(cursor.value))
+
+    def _take_up(self, plan: _Plan) -> None:
+        """Make ready for the next connection."""
+        self._plan = plan
+        self._over, self._broken, self._counted = False, None, None
+        self._pieces.clear()
+        self._retry_floor = self._parser.retry or self._retry_floor
+        if plan.behind:
+            self._place.reconnected()
+            self._parser = StreamParser(
+                self.dialect,
+                limits=self._limits,
+                behind=None if self._elsewhere else self._parser,
+                cursor=self._place.cursor.value,
+                skip=self._place.was_delivered,
+            )
+        else:
+            # Another answer: what was known of the old one would lead astray.
+            self._place = Place(self.dialect.resumption)
+            self._known = Known()
+            self._elsewhere, self._left_out = False, 0
+            self._parser = StreamParser(self.dialect, limits=self._limits)
+            self._joining = self._made_to_join(plan)
+        if self._clocks is not None:
+            self._clocks.disconnected()
+
+    def _made_to_join(self, plan: _Plan) -> Replay | Continued | None:
+        if plan.continuation is not None:
+            from tokenwire.resume.continued import Continued
+
+            return Continued(plan.continuation, self._part, policy=self._seam)
+        return Replay(self._digest) if plan.method == "replay" else None
+
+    def _continuation(self) -> _Plan | None:
+        """Ask the model to go on from what was delivered, if that can be asked."""
+        # Late, for it knows the requests of all services, and few sessions ask for it.
+        from tokenwire.resume.continuation import continue_request
+
+        assert self._answer is not None
+        try:
+            found = continue_request(self.dialect.name, self._request.fields, self._answer)
+        except LocalProtocolError as error:
+            self._given_up = str(error)
+            return None
+        if found.left == 0:
+            self._given_up = "the request allows no more output tokens"
+            return None
+        request = replace(self._request, body=msgspec.json.encode(found.body))
+        if found.path:
+            request = request.with_path(found.path + request.path.removeprefix("/v1"))
+        return _Plan("continuation", request, continuation=found)
+
+    def _why_not(self) -> str:
+        resumption = self.dialect.resumption
+        if resumption is None:
+            return f"{self.dialect.name} has no way to resume, and no other was allowed"
+        if self._place.cursor.value is not None:
+            return "the service keeps no answer to such a request, and no other way was allowed"
+        return f"there is no cursor for {resumption.field}, and no other way was allowed"
+
+    def _delivered(self, event: Event, clocks: Clocks) -> None:
+        if isinstance(event, Reconnecting):
+            return
+        self._mark_place()
+        if not isinstance(event, _UNCOUNTED):
+            self._beyond = self._beyond + 1 if self._parser.inside_frame else 0
+        self._digest.add(event)
+        if isinstance(event, Token):
+            self._part = event.part
+        if self._answer is not None:
+            self._answer.add(event)
+        clocks.delivered(event)
+        if type(event) in PROGRESS:
+            self._begun = True
+            self._backoff = self._backoff.progressed()
+
+    def _mark_place(self) -> None:
+        """All that the parser gave so far is delivered."""
+        if self._is_holding():
+            return
+        self._place.delivered(self._parser.cursor)
+        if self._counted is not None and not (self._parser.inside_frame or self._parser.buffered):
+            self._place.counted(self._counted)
+            self._counted = None
+        resumption = self.dialect.resumption
+        if resumption is not None and resumption.live and self._place.cursor.value is not None:
+            self._begun = True  # an event source goes on behind an id, though nothing came with it
+
+    def _is_holding(self) -> bool:
+        """What is held to be joined was not delivered, and lies before any cursor of its answer."""
+        return self._joining is not None and not self._joining.through
+
+    def _fail(self, error: Error) -> None:
+        why = self._given_up
+        if not why and self._begun and error.kind in _BROKEN and error.recovery is Recovery.RESUME:
+            why = self._why_not()
+        if why:
+            error = replace(error, message=f"{error.message}; {why}")
+        self._close()
+        self._effects.append(Deliver(error))
+        self._end(error)
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            self._effects.append(CloseResponse())
+
+    def _end(self, error: Error | None) -> None:
+        self._phase, self._error = _Phase.ENDED, error
+
+    def _tell_breaker(self, error: Error, now: float) -> None:
+        if self._breaker is None or self._permit is None:
+            return
+        live = self.dialect.resumption is not None and self.dialect.resumption.live
+        if live and error.kind == "truncated":
+            self._release()  # event sources end so; it says nothing of the service
+        else:
+            self._breaker.record(self._permit, error, now)
+            self._permit = None
+
+    def _release(self) -> None:
+        if self._breaker is not None and self._permit is not None:
+            self._breaker.release(self._permit)
+        self._permit = None
+
+
+def _possible(dialect: Dialect, asked: Sequence[Strategy] | None) -> tuple[Strategy, ...]:
+    """The strategies that may be used, if the dialect can do all of them."""
+    resumption = dialect.resumption
+    own = resumption.method if resumption is not None else None
+    if asked is None:
+        return (own,) if own is not None else ()  # type: ignore[return-value]
+    for strategy in asked:
+        if strategy not in ("replay", "continuation", own):
+            can = "replay, continuation" + (f", {own}" if own else "")
+            raise ValueError(f"{dialect.name} cannot be resumed by {strategy!r}; it can by: {can}")
+    return tuple(asked)
+
+
+def _with_defaults(request: Request, dialect: Dialect) -> Request:
+    """What an event source sends unless told otherwise: WHATWG HTML, 9.2.3."""
+    if not dialect.strict:
+        return request
+    for name, value in (("Accept", dialect.media_types[0]), ("Cache-Control", "no-cache")):
+        if request.header(name) is None:
+            request = request.with_header(name, value)
+    return request
