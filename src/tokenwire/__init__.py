@@ -6,9 +6,17 @@ Start with `StreamParser`, or with an adapter: ``tokenwire.adapters.httpx``, ``.
 
 from tokenwire.completion import Choice, CompletedCall, Completion
 from tokenwire.cursor import Cursor
-from tokenwire.dialects import Dialect, Resumption, available_dialects, get_dialect
+from tokenwire.dialects import (
+    Dialect,
+    Resumption,
+    available_dialects,
+    available_profiles,
+    get_dialect,
+)
 from tokenwire.dialects.jsonl import json_lines
 from tokenwire.drive import (
+    Answer,
+    AsyncAnswer,
     AsyncEventStream,
     EventStream,
     Failures,
@@ -45,6 +53,11 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.limits import Limits
 from tokenwire.parser import Signal, StreamParser
+from tokenwire.request import Request
+from tokenwire.resume.backoff import RetryPolicy
+from tokenwire.resume.breaker import CircuitBreaker
+from tokenwire.resume.checkpoint import Checkpoint
+from tokenwire.resume.deadlines import Deadlines
 from tokenwire.state import State
 
 __version__ = "0.1.0"
@@ -89,12 +102,21 @@ __all__ = [  # grouped by room
     "Resumption",
     "get_dialect",
     "available_dialects",
+    "available_profiles",
     "json_lines",
+    # going on after a break; the rest of that room is `tokenwire.resume`
+    "Request",
+    "RetryPolicy",
+    "Deadlines",
+    "CircuitBreaker",
+    "Checkpoint",
     # loops
     "iter_events",
     "aiter_events",
     "EventStream",
     "AsyncEventStream",
+    "Answer",
+    "AsyncAnswer",
     "Head",
     "Failures",
     "__version__",

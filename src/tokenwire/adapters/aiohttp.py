@@ -1,20 +1,26 @@
-"""aiohttp: the events of an open response."""
+"""aiohttp: the events of an open response, or of a whole answer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from time import monotonic
+from typing import Any, Final, TypeVar, Unpack
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
 
 from tokenwire import drive
+from tokenwire.adapters._request import origin, plain
 from tokenwire.dialects import Dialect
-from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
+from tokenwire.drive import AsyncAnswer, AsyncEventStream, Errors, Failures, Head, Options
 from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.request import Request
 from tokenwire.state import State
+
+_Result = TypeVar("_Result")
 
 # A RuntimeError is a read that begins when the connection is gone.
 _FAILURES: Final = Failures((aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError))
@@ -32,15 +38,7 @@ def aiter_events(
     head, chunks = Head(response.status, response.headers), _chunks(response)
 
     async def close() -> None:
-        try:
-            if parser.state is State.DONE:  # a connection is reused if the body's end was seen
-                with suppress(TimeoutError, *_FAILURES.lost):
-                    async with asyncio.timeout(_GRACE):
-                        async for _ in chunks:
-                            pass
-        finally:
-            await chunks.aclose()
-            response.release()
+        await _aclose(response, chunks, complete=parser.state is State.DONE)
 
     stream = drive.aiter_events(
         chunks, dialect, head=head, limits=limits, errors=errors, failures=_FAILURES, close=close
@@ -74,6 +72,127 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
         closed.remove_done_callback(wake)
 
 
+async def _aclose(
+    response: aiohttp.ClientResponse, chunks: AsyncGenerator[bytes, None], *, complete: bool
+) -> None:
+    try:
+        if complete:  # a connection is reused if the body's end was seen
+            with suppress(TimeoutError, *_FAILURES.lost):
+                async with asyncio.timeout(_GRACE):
+                    async for _ in chunks:
+                        pass
+    finally:
+        await chunks.aclose()
+        response.release()
+
+
 def _retrieve(closed: asyncio.Future[None]) -> None:
     if not closed.cancelled():
         closed.exception()  # or asyncio complains that nobody did
+
+
+# --- a whole answer ---
+
+
+def stream(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    dialect: Dialect | str,
+    json: Any = None,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> AsyncAnswer:
+    """Ask, read the answer, and go on with it where a connection breaks.
+
+    Redirects, credentials, cookies and proxies are the session's business. Its time-outs are not
+    used: ``deadlines`` are. Unless a header says otherwise, no compression is asked for.
+
+    Args:
+        session: Whom to ask by.
+        method: ``"POST"``, mostly.
+        url: Where; absolute, whatever ``base_url`` the session has.
+        dialect: A `Dialect`, or the name of one.
+        json: The body, to be sent as JSON.
+        content: The body as bytes, instead.
+        headers: Besides those of the session.
+        options: See `Options` and `Session`.
+
+    Raises:
+        ValueError: The request is not one that can be sent; or as in `AsyncAnswer`, with its
+            others.
+    """
+    said = CIMultiDict(session.headers)
+    if json is not None:
+        if content is not None:
+            raise ValueError("give either json or content: a request has one body")
+        content = session.json_serialize(json).encode()
+        said["Content-Type"] = "application/json"
+    said.update(plain(headers))
+    request = Request(method.upper(), url, tuple(said.items()), content)
+    return AsyncAnswer(_Transport(session, request), request, dialect, **options)
+
+
+class _Transport:
+    """A session."""
+
+    def __init__(self, session: aiohttp.ClientSession, first: Request) -> None:
+        self.failures = _FAILURES
+        self._session = session
+        self._first = first
+        self._response: aiohttp.ClientResponse | None = None
+        self._chunks: AsyncGenerator[bytes, None]  # of the response
+        self._wait: asyncio.Timeout | None = None
+        self.now = monotonic
+
+    async def open(self, request: Request, timeout: float | None) -> Head:
+        # What the session would add, and this request left out as it goes elsewhere, is emptied.
+        headers = CIMultiDict(
+            (name, "") for name in self._session.headers if request.header(name) is None
+        )
+        headers.extend(request.headers)
+        own = getattr(self._session, "auth", None)  # aiohttp 4 will have none
+        if own is None or origin(request) == origin(self._first):
+            credentials = {}
+        else:
+            credentials = {"auth": own._replace(login="", password="")}
+        response = await self._within(
+            timeout,
+            lambda: self._session.request(
+                request.method,
+                request.url,
+                headers=headers,
+                data=request.body,
+                timeout=aiohttp.ClientTimeout(),  # none
+                **credentials,
+            ),
+        )
+        self._response, self._chunks = response, _chunks(response)
+        return Head(response.status, response.headers)
+
+    async def read(self, timeout: float | None) -> bytes | None:
+        return await self._within(timeout, lambda: anext(self._chunks, None))
+
+    async def close(self, complete: bool) -> None:
+        if self._response is not None:
+            response, self._response = self._response, None
+            await _aclose(response, self._chunks, complete=complete)
+
+    async def sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await self._within(seconds, asyncio.Event().wait)
+
+    async def _within(
+        self, timeout: float | None, wait: Callable[[], Awaitable[_Result]]
+    ) -> _Result:
+        try:
+            async with asyncio.timeout(timeout) as self._wait:
+                return await wait()
+        finally:
+            self._wait = None
+
+    def wake(self) -> None:
+        if self._wait is not None and not self._wait.expired():
+            self._wait.reschedule(asyncio.get_running_loop().time())

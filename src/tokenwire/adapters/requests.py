@@ -1,18 +1,24 @@
-"""requests: the events of an open response."""
+"""requests: the events of an open response, or of a whole answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from time import monotonic
+from typing import Any, Final, Unpack
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tokenwire import drive
+from tokenwire.adapters._interrupt import Interrupt
+from tokenwire.adapters._request import as_bytes, as_text, origin, plain
 from tokenwire.dialects import Dialect
-from tokenwire.drive import Errors, EventStream, Failures, Head
+from tokenwire.drive import Answer, Errors, EventStream, Failures, Head, Options
 from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.request import Request
 from tokenwire.state import State
 
 # What urllib3 raises reaches us as it is: requests translates it in `iter_content` only.
@@ -65,3 +71,123 @@ def _read_end(response: requests.Response) -> None:
             for _ in range(4):  # heartbeats may go on for ever
                 if not response.raw.read1(_SIZE, decode_content=True):
                     break
+
+
+# --- a whole answer ---
+
+
+def stream(
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    dialect: Dialect | str,
+    json: Any = None,
+    content: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Unpack[Options],
+) -> Answer:
+    """Ask, read the answer, and go on with it where a connection breaks.
+
+    Redirects, credentials, cookies and proxies are the session's business. Unless a header says
+    otherwise, no compression is asked for.
+
+    Args:
+        session: Whom to ask by.
+        method: ``"POST"``, mostly.
+        url: Where.
+        dialect: A `Dialect`, or the name of one.
+        json: The body, to be sent as JSON.
+        content: The body as bytes, instead.
+        headers: Besides those of the session.
+        options: See `Options` and `Session`.
+
+    Raises:
+        ValueError: The request is not one that can be sent; or as in `Answer`, with its others.
+    """
+    built = requests.Request(method, url, data=content, json=json).prepare()
+    said: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(session.headers)
+    if json is not None:
+        said["Content-Type"] = built.headers["Content-Type"]
+    said.update(plain(headers))
+    body = built.body.encode() if isinstance(built.body, str) else built.body
+    fields = tuple((name, as_text(value)) for name, value in said.items())
+    request = Request(method.upper(), url, fields, body)
+    return Answer(_Transport(session, request), request, dialect, **options)
+
+
+class _Transport:
+    """A session. Only its own thread uses it, but for `wake`."""
+
+    def __init__(self, session: requests.Session, first: Request) -> None:
+        timed_out = (ReadTimeoutError, requests.Timeout, TimeoutError)
+        self.failures = Failures(_FAILURES.lost, timed_out)
+        self._session = session
+        self._first = first
+        self._interrupt = Interrupt()
+        self._response: requests.Response | None = None
+        self._chunks: Iterator[bytes] = iter(())
+        self._socket: socket.socket | None = None
+        self.sleep = self._interrupt.sleep
+        self.wake = self._interrupt.wake
+        self.now = monotonic
+
+    def open(self, request: Request, timeout: float | None) -> Head:
+        # What the session would add, and this request left out as it goes elsewhere.
+        headers: dict[str, str | bytes | None] = {
+            name: None for name in self._session.headers if request.header(name) is None
+        }
+        for name, value in request.headers:
+            headers[name] = value if value.isascii() else as_bytes(value)
+        elsewhere = origin(request) != origin(self._first)
+        response = self._session.request(
+            request.method,
+            request.url,
+            headers=headers,
+            data=request.body,
+            timeout=timeout,
+            stream=True,
+            auth=_nobody if elsewhere else None,
+        )
+        self._response, self._chunks = response, _chunks(response)
+        self._socket = _socket_of(response)
+        self._interrupt.hold(self._socket)
+        raw = response.raw
+
+        def let_go() -> None:
+            self._interrupt.let_go()  # next the connection may serve another request
+            del raw.release_conn  # this one; a cycle would keep the pool's connections open
+            raw.release_conn()
+
+        raw.release_conn = let_go  # type: ignore[method-assign]
+        return Head(response.status_code, response.headers)
+
+    def read(self, timeout: float | None) -> bytes | None:
+        if self._socket is not None:
+            self._socket.settimeout(timeout)
+        return next(self._chunks, None)
+
+    def close(self, complete: bool) -> None:
+        if self._response is not None:
+            response, self._response, self._chunks = self._response, None, iter(())
+            self._socket = None
+            try:
+                if complete:
+                    _read_end(response)
+            finally:
+                self._interrupt.close()
+                response.close()
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request  # without credentials
+
+
+def _socket_of(response: requests.Response) -> socket.socket | None:
+    connection = response.raw.connection
+    if connection is not None and connection.sock is not None:
+        found: Any = connection.sock
+    else:  # "Connection: close": http.client has given the socket to the response
+        file = getattr(getattr(response.raw, "_fp", None), "fp", None)
+        found = getattr(getattr(file, "raw", None), "_sock", None)
+    return found if isinstance(found, socket.socket) else None

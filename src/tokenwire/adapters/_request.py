@@ -1,0 +1,37 @@
+"""What the adapters share about requests: as tokenwire keeps them, and as clients take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from tokenwire.request import Request
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def plain(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """These headers, and one that asks for no compression unless they say otherwise.
+
+    Who compresses a stream must flush after each event, and many do not.
+    """
+    given = dict(headers or {})
+    if not any(name.lower() == "accept-encoding" for name in given):
+        given["Accept-Encoding"] = "identity"
+    return given
+
+
+def as_text(value: str | bytes) -> str:
+    """A header's value as `Request` has it; `as_bytes` undoes it."""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+
+
+def as_bytes(value: str) -> bytes:
+    """A header's value for a client that cannot send all text: UTF-8, as WHATWG has it for ids."""
+    return value.encode("utf-8", "surrogateescape")
+
+
+def origin(request: Request) -> tuple[str, str | None, int | None]:
+    """Whom it is sent to. The credentials of a client are for the first of an answer only."""
+    parts = urlsplit(request.url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]

@@ -1,0 +1,376 @@
+"""The two loops over a session: the same code in two colours, run over a client of paper."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from tokenwire import Done, Error, Event, Heartbeat, Reconnecting, StreamError, Token
+from tokenwire.drive import Answer, AsyncAnswer, AsyncTransport, Failures, Head, Transport
+from tokenwire.request import Request
+from tokenwire.resume import CircuitBreaker, Deadlines, RetryPolicy
+from tokenwire.resume.checkpoint import CheckpointError
+
+REQUEST = Request("POST", "http://service/answers", body=b"{}")
+AT_ONCE = RetryPolicy(initial_delay=0)
+SSE = {"content-type": "text/event-stream"}
+OK = Head(200, SSE)
+WORDS = ["Once", " upon", " a", " time"]
+END = b'data: {"done": true}\n\n'
+
+
+def words(begin: int, end: int) -> list[bytes]:
+    """Some of the answer, a chunk for each word."""
+    said = enumerate(WORDS[begin:end], begin)
+    return [b'data: {"token": "%s", "position": %d}\n\n' % (w.encode(), n) for n, w in said]
+
+
+WHOLE = [OK, *words(0, 4), END, None]
+
+
+class GoneError(Exception):
+    pass
+
+
+class LateError(Exception):
+    pass
+
+
+class Pause(Struct):
+    """The peer says nothing for so long."""
+
+    seconds: float
+
+
+class Script:
+    """A client that gives what is written, by a clock that only waiting moves.
+
+    ``notes`` is what was asked of it.
+    """
+
+    def __init__(self, *steps: Any) -> None:
+        self.failures = Failures((GoneError,), (LateError,))
+        self.steps = list(steps)
+        self.time = 100.0
+        self.notes: list[Any] = []
+        self.requests: list[Request] = []
+        self.is_open = False
+        self.woken = 0
+        self.during: Callable[[], object] = lambda: None  # called while it waits
+
+    def now(self) -> float:
+        return self.time
+
+    def _wait(self, timeout: float | None) -> Any:
+        self.during()
+        step = self.steps.pop(0)
+        if isinstance(step, Pause):
+            if timeout is not None and step.seconds > timeout:
+                self.time += timeout
+                raise LateError
+            self.time += step.seconds
+            return self._wait(timeout and timeout - step.seconds)
+        if isinstance(step, BaseException):
+            raise step
+        return step
+
+    def open(self, request: Request, timeout: float | None) -> Any:
+        assert not self.is_open, "the last response was not closed"
+        self.requests.append(request)
+        head = self._wait(timeout)
+        self.is_open = True
+        return head
+
+    def read(self, timeout: float | None) -> Any:
+        assert self.is_open
+        return self._wait(timeout)
+
+    def close(self, complete: bool) -> Any:
+        if self.is_open:
+            self.notes.append("closed whole" if complete else "closed")
+        self.is_open = False
+
+    def sleep(self, seconds: float) -> Any:
+        self.notes.append(f"slept {seconds:g}")
+        self.during()
+        self.time += seconds
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+class AsyncScript(Script):
+    """The same for the other colour."""
+
+    async def open(self, request: Request, timeout: float | None) -> Head:
+        await asyncio.sleep(0)
+        head: Head = super().open(request, timeout)
+        return head
+
+    async def read(self, timeout: float | None) -> bytes | None:
+        await asyncio.sleep(0)
+        data: bytes | None = super().read(timeout)
+        return data
+
+    async def close(self, complete: bool) -> None:
+        super().close(complete)
+
+    async def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+
+
+class Colour(Struct, frozen=True):
+    """One of the two, behind one face: `answer` makes an answer, `events` reads it in its block."""
+
+    script: type[Script]
+    answer: Callable[..., Any]
+    events: Callable[[Any], list[Event]]
+    close: Callable[[Any], None]
+
+
+def read_sync(answer: Answer) -> list[Event]:
+    with answer:
+        return list(answer)
+
+
+def read_async(answer: AsyncAnswer) -> list[Event]:
+    async def read() -> list[Event]:
+        async with answer:
+            return [event async for event in answer]
+
+    return asyncio.run(read())
+
+
+COLOURS = [
+    Colour(Script, Answer, read_sync, Answer.close),
+    Colour(AsyncScript, AsyncAnswer, read_async, lambda answer: asyncio.run(answer.aclose())),
+]
+
+
+@pytest.fixture(params=COLOURS, ids=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> Colour:
+    given: Colour = request.param
+    return given
+
+
+def text_of(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Token))
+
+
+def test_the_two_are_the_same_code() -> None:
+    """Substituting the words of one colour by those of the other gives the other, to the letter."""
+    words = [
+        (r"\basync def __anext__\b", "def __next__"),
+        (r"\basync def aclose\b", "def close"),
+        (r"\basync def\b", "def"),
+        (r"\bawait self\.aclose\b", "self.close"),
+        (r"\bawait ", ""),
+        (r"__aiter__", "__iter__"),
+        (r"__aenter__", "__enter__"),
+        (r"__aexit__", "__exit__"),
+        (r"\ban async iterator", "an iterator"),
+        (r"\ban ``async with``", "a ``with``"),
+        (r"from another task of the same event loop", "from another thread"),
+        (r"StopAsyncIteration", "StopIteration"),
+        (r"AsyncIterator", "Iterator"),
+        (r"AsyncTransport", "Transport"),
+        (r"\bAsyncAnswer", "Answer"),
+        (r"\ban `Answer`", "an `Answer`"),
+    ]
+    for one, other in ((Transport, AsyncTransport), (Answer, AsyncAnswer)):
+        source = inspect.getsource(other)
+        for pattern, word in words:
+            source = re.sub(pattern, word, source)
+        assert source.split() == inspect.getsource(one).split()
+
+
+def test_an_unbroken_answer(colour: Colour) -> None:
+    client = colour.script(*WHOLE)
+    answer = colour.answer(client, REQUEST, "positioned")
+    events = colour.events(answer)
+    assert text_of(events) == "Once upon a time"
+    assert events[-1] == answer.completion.done == Done("stop")
+    assert answer.completion.text == "Once upon a time"
+    assert client.notes == ["closed whole"]
+
+
+BREAKS = {
+    "reset": [GoneError("reset")],
+    "clean end": [None],
+    "silence": [Pause(1000)],
+    "time-out of the client": [LateError()],
+}
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=BREAKS)
+def test_an_answer_in_three_pieces(colour: Colour, breaks: list[Any]) -> None:
+    client = colour.script(
+        OK, *words(0, 1), *breaks, OK, *words(1, 3), *breaks, OK, *words(3, 4), END
+    )
+    answer = colour.answer(client, REQUEST, "positioned", retry=AT_ONCE)
+    events = colour.events(answer)
+    assert text_of(events) == answer.completion.text == "Once upon a time"
+    assert [event.attempt for event in events if isinstance(event, Reconnecting)] == [1, 1]
+    assert [request.fields for request in client.requests] == [
+        {},
+        {"resume_from": 0},
+        {"resume_from": 2},
+    ]
+    assert client.notes == ["closed", "slept 0", "closed", "slept 0", "closed whole"]
+
+
+def test_no_response_is_tried_again(colour: Colour) -> None:
+    client = colour.script(GoneError("refused"), Head(503, {"retry-after": "7"}), b"", None, *WHOLE)
+    events = colour.events(colour.answer(client, REQUEST, "positioned", retry=AT_ONCE))
+    assert text_of(events) == "Once upon a time"
+    assert client.notes == ["slept 0", "closed", "slept 7", "closed whole"]
+
+
+def test_a_fatal_error_is_raised_behind_what_came(colour: Colour) -> None:
+    lost = GoneError("reset")
+    client = colour.script(OK, b"data: Once\n\n", lost)
+    answer = colour.answer(client, REQUEST, "sse")
+    with pytest.raises(StreamError, match="reset") as caught:
+        colour.events(answer)
+    assert caught.value.event.kind == "transport"
+    assert caught.value.__cause__ is lost
+    assert answer.completion.text == "Once"
+    assert answer.completion.error is caught.value.event
+    assert client.notes == ["closed"]
+
+
+def test_a_fatal_error_in_band(colour: Colour) -> None:
+    client = colour.script(OK, b"data: Once\n\n", None)
+    *_, last = colour.events(colour.answer(client, REQUEST, "sse", errors="yield"))
+    assert isinstance(last, Error)
+    assert last.kind == "truncated"
+
+
+def test_an_error_of_the_service_is_caused_by_nothing_before_it(colour: Colour) -> None:
+    client = colour.script(GoneError("refused"), Head(401, {}), b"no such key", None)
+    with pytest.raises(StreamError, match="401") as caught:
+        colour.events(colour.answer(client, REQUEST, "positioned", retry=AT_ONCE))
+    assert caught.value.__cause__ is None
+
+
+def test_an_answer_may_be_over_in_time(colour: Colour) -> None:
+    beats = [step for _ in range(9) for step in (Pause(4), b": alive\n\n")]
+    client = colour.script(OK, *words(0, 1), *beats)
+    with pytest.raises(StreamError, match=r"not complete within 30 s") as caught:
+        colour.events(
+            colour.answer(client, REQUEST, "positioned", deadlines=Deadlines(idle=5, total=30))
+        )
+    assert isinstance(caught.value.__cause__, LateError)
+    assert client.time == pytest.approx(130, abs=0.1)
+
+
+def test_a_deadline_of_the_head(colour: Colour) -> None:
+    client = colour.script(Pause(9), *WHOLE)
+    events = colour.events(
+        colour.answer(client, REQUEST, "positioned", retry=AT_ONCE, deadlines=Deadlines(connect=5))
+    )
+    assert isinstance(events[0], Reconnecting)
+    assert events[0].cause is not None
+    assert "no response within 5 s" in events[0].cause.message
+    assert text_of(events) == "Once upon a time"
+
+
+def test_other_exceptions_pass_through(colour: Colour) -> None:
+    client = colour.script(OK, *words(0, 1), ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        colour.events(colour.answer(client, REQUEST, "positioned"))
+    assert client.notes == ["closed"]
+
+
+def test_bad_arguments_are_told_at_once(colour: Colour) -> None:
+    client = colour.script()
+    with pytest.raises(ValueError, match='errors must be "raise" or "yield"'):
+        colour.answer(client, REQUEST, "positioned", errors="ignore")
+    with pytest.raises(ValueError, match="cannot be resumed"):
+        colour.answer(client, REQUEST, "positioned", strategies=["last_event_id"])
+
+
+@pytest.mark.parametrize(
+    "steps", [WHOLE, [GoneError(), *WHOLE], [OK, GoneError(), *WHOLE], [OK, None]]
+)
+def test_cancelled_while_it_waits(colour: Colour, steps: list[Any]) -> None:
+    """Whatever the wait comes to, the loop ends without an error, and nothing is asked anew."""
+    for when in range(1, 4):
+        client = colour.script(*steps)
+        breaker = CircuitBreaker()
+        answer = colour.answer(client, REQUEST, "positioned", retry=AT_ONCE, breaker=breaker)
+        waits = iter(range(1, 10))
+
+        def cancel(waits: Any = waits, when: int = when, answer: Any = answer) -> None:
+            if next(waits) == when:
+                answer.cancel()
+                answer.cancel()
+
+        client.during = cancel
+        events = colour.events(answer)
+        assert not any(isinstance(event, (Done, Error)) for event in events)
+        assert client.woken == 2
+        assert not client.is_open
+        assert len(client.requests) <= when
+        if when == 1:
+            assert events == []
+            assert breaker.stats().released == 1
+
+
+def test_closed_before_it_began(colour: Colour) -> None:
+    client = colour.script(*WHOLE)
+    answer = colour.answer(client, REQUEST, "positioned")
+    colour.close(answer)
+    colour.close(answer)
+    assert colour.events(answer) == []
+    assert client.requests == []
+
+
+def test_left_early(colour: Colour) -> None:
+    client = colour.script(*WHOLE)
+    answer = colour.answer(client, REQUEST, "positioned")
+    if isinstance(answer, Answer):
+        with answer:
+            for event in answer:
+                assert event == Token("Once")
+                break
+    else:
+
+        async def leave() -> None:
+            async with answer:
+                async for event in answer:
+                    assert event == Token("Once")
+                    break
+
+        asyncio.run(leave())
+    assert client.notes == ["closed"]
+    assert colour.events(answer) == []
+
+
+def test_another_answer_goes_on_from_a_checkpoint(colour: Colour) -> None:
+    client = colour.script(OK, *words(0, 2), ZeroDivisionError())
+    first = colour.answer(client, REQUEST, "positioned")
+    with pytest.raises(ZeroDivisionError):
+        colour.events(first)
+    client = colour.script(OK, *words(2, 4), END)
+    place = first.checkpoint()
+    second = colour.answer(client, REQUEST, "positioned", checkpoint=place)
+    assert text_of(colour.events(second)) == " a time"
+    assert client.requests[0].fields == {"resume_from": 1}
+    other = Request("POST", "http://service/answers", body=b'{"prompt": "another"}')
+    with pytest.raises(CheckpointError):
+        colour.answer(client, other, "positioned", checkpoint=place)
+
+
+def test_without_deadlines_there_is_no_time_out(colour: Colour) -> None:
+    client = colour.script(Pause(1e6), OK, Pause(1e6), b": alive\n\n", *WHOLE[1:])
+    unlimited = Deadlines(connect=None, first_token=None, idle=None, progress=None)
+    events = colour.events(colour.answer(client, REQUEST, "positioned", deadlines=unlimited))
+    assert isinstance(events[0], Heartbeat)
+    assert text_of(events) == "Once upon a time"
