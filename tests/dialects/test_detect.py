@@ -262,7 +262,11 @@ def test_a_package_that_is_broken_is_left_out(monkeypatch: pytest.MonkeyPatch) -
             b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n',
             "it looks like anthropic-messages",
         ),
-        ("openai-chat", gzip.compress(b"data: {}\n\n" * 9, mtime=0), "which is gzip: let the client"),
+        (
+            "openai-chat",
+            gzip.compress(b"data: {}\n\n" * 9, mtime=0),
+            "which is gzip: let the client",
+        ),
         ("openai-chat", b"<html>Bad Gateway</html>", "which is a page of HTML"),
         ("ollama-chat", b'data: {"a":1}\n\n', "it began with 'data: {\"a\":1}'"),
         ("ollama-chat", b"x\0y", "it began with 'x\\x00y'"),
