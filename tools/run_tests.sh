@@ -60,7 +60,7 @@ tests_elsewhere() {
         fi
         UV=$bin/uv sh tools/sync_env.sh ".venv-$version" --python "$python" \
             --all-extras --group test
-        # Recordings, where there are any, are judged once: on the main Python.
+        # Recordings, where there are any, are judged once: on the main Python, and uncovered.
         TOKENWIRE_RECORDINGS=elsewhere \
             ".venv-$version/bin/python" -m pytest -q -n auto --dist worksteal
     done
@@ -77,7 +77,10 @@ all)
     lint
     docs
     tests_elsewhere
+    step "pytest: recordings"
+    "$bin/python" -m pytest -q -n auto --dist worksteal tests/test_recordings.py
     step "pytest with coverage on $("$bin/python" -V)"
+    export TOKENWIRE_RECORDINGS=elsewhere
     exec "$bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term
     ;;
 *)
