@@ -12,7 +12,8 @@ import pytest
 from msgspec import Struct
 
 from tokenwire import Done, Error, Event, Heartbeat, Reconnecting, StreamError, Token
-from tokenwire.drive import Answer, AsyncAnswer, AsyncTransport, Failures, Head, Transport
+from tokenwire.answer import Answer, AsyncAnswer, AsyncTransport, Transport
+from tokenwire.drive import Failures, Head
 from tokenwire.request import Request
 from tokenwire.resume import CircuitBreaker, Deadlines, RetryPolicy
 from tokenwire.resume.checkpoint import CheckpointError
@@ -176,7 +177,6 @@ def test_the_two_are_the_same_code() -> None:
         (r"__aexit__", "__exit__"),
         (r"\ban async iterator", "an iterator"),
         (r"\ban ``async with``", "a ``with``"),
-        (r"from another task of the same event loop", "from another thread"),
         (r"StopAsyncIteration", "StopIteration"),
         (r"AsyncIterator", "Iterator"),
         (r"AsyncTransport", "Transport"),

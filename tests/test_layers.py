@@ -24,6 +24,7 @@ LAYERS = [
     ["parser", "encoder", "completion"],
     ["resume", "recording", "timeline"],
     ["drive"],
+    ["answer"],
     ["adapters", "relay", "testing"],
     ["cli"],
     ["__main__"],

@@ -4,6 +4,7 @@ Start with `StreamParser`, or with an adapter: ``tokenwire.adapters.httpx``, ``.
 ``.requests`` read an open response of that client.
 """
 
+from tokenwire.answer import Answer, AsyncAnswer
 from tokenwire.completion import Choice, CompletedCall, Completion
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import (
@@ -15,8 +16,6 @@ from tokenwire.dialects import (
 )
 from tokenwire.dialects.jsonl import json_lines
 from tokenwire.drive import (
-    Answer,
-    AsyncAnswer,
     AsyncEventStream,
     EventStream,
     Failures,

@@ -22,8 +22,8 @@ from tokenwire import Completion, Done, Error, Event, Reconnecting, StreamError,
 from tokenwire.adapters import aiohttp as aiohttp_adapter
 from tokenwire.adapters import httpx as httpx_adapter
 from tokenwire.adapters import requests as requests_adapter
+from tokenwire.answer import Answer, AsyncAnswer
 from tokenwire.cli.server import Settings, running_server
-from tokenwire.drive import Answer, AsyncAnswer
 from tokenwire.resume import Deadlines, RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
 

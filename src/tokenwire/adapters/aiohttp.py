@@ -14,8 +14,9 @@ from multidict import CIMultiDict
 
 from tokenwire import drive
 from tokenwire.adapters._request import origin, plain
+from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import AsyncAnswer, AsyncEventStream, Errors, Failures, Head, Options
+from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.state import State

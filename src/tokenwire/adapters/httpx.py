@@ -13,17 +13,9 @@ import anyio  # both clients stand on it
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
 from tokenwire.adapters._request import as_bytes, as_text, origin, plain
+from tokenwire.answer import Answer, AsyncAnswer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import (
-    Answer,
-    AsyncAnswer,
-    AsyncEventStream,
-    Errors,
-    EventStream,
-    Failures,
-    Head,
-    Options,
-)
+from tokenwire.drive import AsyncEventStream, Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.resume.session import DEFAULT_DEADLINES

@@ -15,8 +15,9 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
 from tokenwire.adapters._request import as_bytes, as_text, origin, plain
+from tokenwire.answer import Answer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import Answer, Errors, EventStream, Failures, Head, Options
+from tokenwire.drive import Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.state import State

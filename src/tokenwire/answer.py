@@ -1,0 +1,342 @@
+"""The loops over a `Session`: one answer over any number of connections, in both colours.
+
+An adapter gives a `Transport` and gets an `Answer`. The two colours are the same code; a test
+holds them equal by substitution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar, Unpack
+
+from tokenwire.completion import Completion
+from tokenwire.dialects import Dialect
+from tokenwire.drive import Errors, Failures, Head, check_errors, told
+from tokenwire.errors import StreamError
+from tokenwire.events import Event
+from tokenwire.limits import Limits
+from tokenwire.request import Request
+from tokenwire.resume.backoff import RetryPolicy
+from tokenwire.resume.breaker import CircuitBreaker
+from tokenwire.resume.checkpoint import Checkpoint
+from tokenwire.resume.deadlines import Deadlines
+from tokenwire.resume.effects import CloseResponse, Deliver, OpenRequest, ReadData, Sleep
+from tokenwire.resume.session import Session, Strategy
+
+if TYPE_CHECKING:
+    from tokenwire.resume.seam import Policy
+
+# Seconds by which a client's timer is later than the deadline: clocks are not exact, and what
+# rings before its time has to be set again.
+_LATER: Final = 0.001
+
+
+class SessionOptions(TypedDict, total=False):
+    """Arguments that go to `Session` as they are; it says what they mean."""
+
+    limits: Limits
+    retry: RetryPolicy
+    deadlines: Deadlines
+    breaker: CircuitBreaker | None
+    strategies: Sequence[Strategy] | None
+    checkpoint: Checkpoint | None
+    partial: Completion | None
+    seam: Policy
+
+
+class Options(SessionOptions, total=False):
+    """What ``stream`` of an adapter takes besides the request: those of `Session`, and ``errors``.
+
+    ``errors="raise"`` turns a fatal `Error` into `StreamError` behind all that came; ``"yield"``
+    hands it out as the last event.
+    """
+
+    errors: Errors
+
+
+class _AnyTransport(Protocol):
+    @property
+    def failures(self) -> Failures: ...
+
+    def wake(self) -> None:
+        """End what waits, now and from now on, as well as the client can. It may fail by that."""
+        ...
+
+    def now(self) -> float:
+        """The time, in seconds from any beginning; it does not go back."""
+        ...
+
+
+class Transport(_AnyTransport, Protocol):
+    """A client, as an `Answer` needs it: one response at a time.
+
+    Attributes:
+        failures: What its methods raise where a connection failed; ``timed_out`` where the time
+            that they were given is over.
+    """
+
+    def open(self, request: Request, timeout: float | None) -> Head:
+        """Send this, and wait for the head of the response for so many seconds at most."""
+        ...
+
+    def read(self, timeout: float | None) -> bytes | None:
+        """The next piece of the body, content decoding done; ``None``: it ended."""
+        ...
+
+    def close(self, complete: bool) -> None:
+        """Close the response, if one is open. Behind a complete answer its end may be read."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class AsyncTransport(_AnyTransport, Protocol):
+    """A client, as an `AsyncAnswer` needs it: one response at a time.
+
+    Attributes:
+        failures: What its methods raise where a connection failed; ``timed_out`` where the time
+            that they were given is over.
+    """
+
+    async def open(self, request: Request, timeout: float | None) -> Head:
+        """Send this, and wait for the head of the response for so many seconds at most."""
+        ...
+
+    async def read(self, timeout: float | None) -> bytes | None:
+        """The next piece of the body, content decoding done; ``None``: it ended."""
+        ...
+
+    async def close(self, complete: bool) -> None:
+        """Close the response, if one is open. Behind a complete answer its end may be read."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+_Transport = TypeVar("_Transport", bound=_AnyTransport)
+
+
+class _AnyAnswer(Generic[_Transport]):
+    """What the two colours share: all that waits for nothing."""
+
+    def __init__(
+        self,
+        transport: _Transport,
+        request: Request,
+        dialect: Dialect | str,
+        *,
+        errors: Errors = "raise",
+        **options: Unpack[SessionOptions],
+    ) -> None:
+        check_errors(errors)
+        self.completion = Completion()
+        self._session = Session(request, dialect, **options)
+        self._transport = transport
+        self._errors: Errors = errors
+        self._cause: Exception | None = None  # what the client raised last
+        self._cancelled = False
+        self._expected = (*transport.failures.timed_out, *transport.failures.lost)
+
+    def checkpoint(self) -> Checkpoint:
+        """Where the answer stands, behind the last event that was handed out.
+
+        Another answer for the same request goes on from it, in this process or another.
+        """
+        return self._session.checkpoint(self._transport.now())
+
+    def cancel(self) -> None:
+        """Want no more: the loop ends, without an error. What waits is woken. May be called again.
+
+        It may be called at any time: from another thread, or of an `AsyncAnswer` from another
+        task of the same event loop.
+        """
+        self._cancelled = True  # before the waking: who sleeps on looks for it afterwards
+        self._transport.wake()
+
+    @property
+    def _is_complete(self) -> bool:
+        return self.completion.done is not None
+
+    def _told(self, event: Event) -> Event:
+        self.completion.add(event)
+        try:
+            return told(event, self._errors)
+        except StreamError as error:
+            raise error from self._cause
+
+    def _started(self, head: Head) -> None:
+        self._cause = None
+        self._session.response_started(head.status, head.headers, self._transport.now())
+
+    def _received(self, data: bytes | None) -> None:
+        if data is None:
+            self._session.receive_eof(self._transport.now())
+        else:
+            self._session.receive_data(data, self._transport.now())
+
+    def _failed(self, error: Exception, deadline: float | None) -> None:
+        if self._cancelled:  # that is why; the service is not to blame
+            return
+        self._cause = error
+        now = self._transport.now()
+        is_timeout = isinstance(error, self._transport.failures.timed_out)
+        if is_timeout and deadline is not None and now >= deadline:
+            self._session.timer_fired(now)
+        else:
+            self._session.connection_lost(error, now, kind="timeout" if is_timeout else "transport")
+
+    def _left(self, deadline: float | None) -> float | None:
+        if deadline is None:
+            return None
+        return max(0.0, deadline - self._transport.now()) + _LATER
+
+
+class Answer(_AnyAnswer[Transport]):
+    """One answer over any number of connections: an iterator of events, made by an adapter.
+
+    Use it in a ``with`` statement: leaving that closes the response. The first request is
+    sent with the first event that is asked for.
+
+    Args:
+        transport: The client.
+        request: What asks for the answer.
+        dialect: A `Dialect`, or the name of one.
+        errors: As in `Options`.
+        options: As in `Session`.
+
+    Raises:
+        UnknownDialectError: No dialect has this name.
+        ValueError: The dialect cannot do a strategy.
+        CheckpointError: The checkpoint is of another request.
+        StreamError: While iterating, with ``errors="raise"``.
+
+    Attributes:
+        completion: What the events that were handed out add up to.
+    """
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        session, transport = self._session, self._transport
+        while True:
+            if self._cancelled:
+                session.cancel()
+            match session.next_effect(transport.now()):
+                case Deliver(event=event):
+                    return self._told(event)
+                case ReadData(deadline=deadline):
+                    try:
+                        data = transport.read(self._left(deadline))
+                    except self._expected as error:
+                        self._failed(error, deadline)
+                    else:
+                        self._received(data)
+                case OpenRequest(request=request, deadline=deadline):
+                    try:
+                        head = transport.open(request, self._left(deadline))
+                    except self._expected as error:
+                        self._failed(error, deadline)
+                    else:
+                        self._started(head)
+                case Sleep(until=until):
+                    transport.sleep(max(0.0, until - transport.now()))
+                    session.timer_fired(transport.now())
+                case CloseResponse():
+                    transport.close(self._is_complete)
+                case _:  # Ended
+                    raise StopIteration
+
+    def close(self) -> None:
+        """Leave the answer and close the response. May be called again."""
+        self._session.cancel()
+        self._transport.close(self._is_complete)
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncAnswer(_AnyAnswer[AsyncTransport]):
+    """One answer over any number of connections: an async iterator of events, made by an adapter.
+
+    Use it in an ``async with`` statement: leaving that closes the response. The first request is
+    sent with the first event that is asked for.
+
+    Args:
+        transport: The client.
+        request: What asks for the answer.
+        dialect: A `Dialect`, or the name of one.
+        errors: As in `Options`.
+        options: As in `Session`.
+
+    Raises:
+        UnknownDialectError: No dialect has this name.
+        ValueError: The dialect cannot do a strategy.
+        CheckpointError: The checkpoint is of another request.
+        StreamError: While iterating, with ``errors="raise"``.
+
+    Attributes:
+        completion: What the events that were handed out add up to.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self
+
+    async def __anext__(self) -> Event:
+        session, transport = self._session, self._transport
+        while True:
+            if self._cancelled:
+                session.cancel()
+            match session.next_effect(transport.now()):
+                case Deliver(event=event):
+                    return self._told(event)
+                case ReadData(deadline=deadline):
+                    try:
+                        data = await transport.read(self._left(deadline))
+                    except self._expected as error:
+                        self._failed(error, deadline)
+                    else:
+                        self._received(data)
+                case OpenRequest(request=request, deadline=deadline):
+                    try:
+                        head = await transport.open(request, self._left(deadline))
+                    except self._expected as error:
+                        self._failed(error, deadline)
+                    else:
+                        self._started(head)
+                case Sleep(until=until):
+                    await transport.sleep(max(0.0, until - transport.now()))
+                    session.timer_fired(transport.now())
+                case CloseResponse():
+                    await transport.close(self._is_complete)
+                case _:  # Ended
+                    raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Leave the answer and close the response. May be called again."""
+        self._session.cancel()
+        await self._transport.close(self._is_complete)
+
+    async def __aenter__(self) -> AsyncAnswer:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
