@@ -22,7 +22,8 @@ from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.deadlines import Deadlines
 from tokenwire.resume.effects import CloseResponse, Deliver, OpenRequest, ReadData, Sleep
-from tokenwire.resume.session import Session, Strategy
+from tokenwire.resume.plan import Strategy
+from tokenwire.resume.session import Session
 
 if TYPE_CHECKING:
     from tokenwire.resume.seam import Policy

@@ -27,7 +27,8 @@ from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.circuit import BreakerPolicy
 from tokenwire.resume.deadlines import Deadlines
 from tokenwire.resume.effects import Deliver
-from tokenwire.resume.session import Session, Strategy
+from tokenwire.resume.plan import Strategy
+from tokenwire.resume.session import Session
 
 OPEN = "open POST /answer"
 WHOLE = "id: a-0\ndata: Hi\n\nid: a-1\ndata: you\n\nid: a-2\ndata: [DONE]\n\n"

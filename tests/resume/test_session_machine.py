@@ -25,7 +25,8 @@ from tokenwire.resume.effects import (
     ReadData,
     Sleep,
 )
-from tokenwire.resume.session import Session, Strategy
+from tokenwire.resume.plan import Strategy
+from tokenwire.resume.session import Session
 
 PIECES: Final = ("Par", "is", " the\n", "🗼", " ", "a", "aa", "the", "\u2028")
 # The second strategy of `sse` is for what its ids cannot do.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -75,7 +75,7 @@ class Resumption(Struct, frozen=True, kw_only=True):
         live: A connection without a cursor goes on with what comes next, as event sources do.
     """
 
-    method: str
+    method: Literal["last_event_id", "cursor"]
     kind: CursorKind
     field: str
     read: Callable[[Frame], str | int | None] | None = None

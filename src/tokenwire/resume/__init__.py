@@ -40,7 +40,8 @@ from tokenwire.resume.effects import (
     ReadData,
     Sleep,
 )
-from tokenwire.resume.session import Session, Strategy
+from tokenwire.resume.plan import Strategy
+from tokenwire.resume.session import Session
 
 __all__ = [
     "NEVER",

@@ -34,7 +34,7 @@ RETRYABLE_KINDS: Final[frozenset[ErrorKind]] = frozenset(get_args(ErrorKind)) - 
 _REACH: Final = 3.0
 
 # How an event source is told not to reconnect: WHATWG HTML, server-sent events.
-_NO_CONTENT: Final = 204
+NO_CONTENT: Final = 204
 
 
 class Backoff(Struct, frozen=True, kw_only=True):
@@ -163,14 +163,14 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
                 raise _invalid("jitter_range", "(low, high), 0 <= low <= high", self.jitter_range)
         if not all(type(status) is int for status in self.statuses):
             raise _invalid("statuses", "a set of numbers", self.statuses)
-        if _NO_CONTENT in self.statuses:
+        if NO_CONTENT in self.statuses:
             raise ValueError("RetryPolicy.statuses must not hold 204, which tells to stop")
         if unknown := self.kinds - frozenset[str](get_args(ErrorKind)):
             raise ValueError(f"RetryPolicy.kinds holds no kind of Error: {sorted(unknown)}")
 
     def retryable(self, error: Error) -> bool:
         """Is this error worth another try at all? Says nothing about how often or when."""
-        if error.status == _NO_CONTENT:
+        if error.status == NO_CONTENT:
             return False
         decided = _chosen(error.kind, self.kinds, RETRYABLE_KINDS)
         if decided is None:
@@ -196,7 +196,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         Returns:
             `Wait`, with the state to go on with; or `GiveUp`.
         """
-        if error.status == _NO_CONTENT:
+        if error.status == NO_CONTENT:
             return GiveUp("stopped", "the server answered 204: it has nothing more to send")
         if not self.retryable(error):
             return GiveUp("not_retryable", f"not worth another try: {error}")

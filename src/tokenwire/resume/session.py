@@ -19,10 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum, auto
 from random import random as _random
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from tokenwire.completion import Completion
@@ -57,22 +55,15 @@ from tokenwire.resume.effects import (
     ReadData,
     Sleep,
 )
+from tokenwire.resume.plan import BROKEN, Plan, Planner, Strategy
 from tokenwire.resume.replay import Digest, Replay
 
 if TYPE_CHECKING:
-    from tokenwire.resume.continuation import Continuation
     from tokenwire.resume.continued import Continued
     from tokenwire.resume.seam import Policy
 
-Strategy: TypeAlias = Literal["last_event_id", "cursor", "replay", "continuation"]
-
-# After these the answer may go on behind its cursor: the service said nothing against it.
-_BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "timeout", "http"})
-
 # These may be told again by a decoder that begins within an answer.
 _UNCOUNTED: Final = (Heartbeat, Started)
-
-_NO_CONTENT: Final = 204
 
 DEFAULT_RETRY: Final = RetryPolicy()
 DEFAULT_DEADLINES: Final = Deadlines()
@@ -84,22 +75,6 @@ class _Phase(Enum):
     READING = auto()
     SLEEPING = auto()
     ENDED = auto()
-
-
-class _Plan(Struct):
-    """How to go on.
-
-    Attributes:
-        method: For people, and for `Reconnecting`: ``retry`` or a strategy.
-        request: What to send.
-        behind: The answer goes on behind its cursor; else it is asked for anew.
-        continuation: The model is asked to go on from the text.
-    """
-
-    method: str
-    request: Request
-    behind: bool = False
-    continuation: Continuation | None = None
 
 
 class Session:
@@ -151,8 +126,7 @@ class Session:
         random: Callable[[], float] = _random,
     ) -> None:
         self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
-        self._strategies = _possible(self.dialect, strategies)
-        self._request = _with_defaults(request, self.dialect)
+        self._planner = Planner(request, self.dialect, strategies)
         self._fingerprint = fingerprint(request)
         self._limits = limits
         self._retry = retry
@@ -175,10 +149,11 @@ class Session:
         self._seam: Policy = seam
         # The whole text is needed to go on from it, and for nothing else.
         self._answer = (
-            deepcopy(partial or Completion()) if "continuation" in self._strategies else None
+            deepcopy(partial or Completion())
+            if "continuation" in self._planner.strategies
+            else None
         )
         self._part = 0  # the block of the text that was delivered last
-        self._spent: set[str] = set()  # strategies that the service refused
         self._error: Error | None = None  # how it ended
         self._restore(
             checkpoint
@@ -205,14 +180,15 @@ class Session:
         self._beyond = checkpoint.beyond
         self._left_out = checkpoint.beyond  # events of the first new frame that were delivered
         self._parser = StreamParser(self.dialect, limits=self._limits)
-        self._plan = _Plan("retry", self._request)
+        self._plan = self._planner.anew()
         if self._begun:
             plan = self._go_on_plan(None)
             if plan is None:
                 self._fail(
                     Error(
                         "transport",
-                        "the answer of this checkpoint cannot be gone on with: " + self._why_not(),
+                        "the answer of this checkpoint cannot be gone on with: "
+                        + self._planner.why_not(self._place.cursor),
                         recovery=Recovery.FATAL,
                     )
                 )
@@ -422,7 +398,7 @@ class Session:
     def _goes_on(self, error: Error, now: float) -> bool:
         """Plan the next connection, if there is to be one."""
         self._tell_breaker(error, now)
-        plan = self._plan_for(error)
+        plan = self._go_on_plan(error) if self._begun else self._planner.anew()
         if plan is None:
             return False
         if plan.method != self._plan.method and error.recovery is Recovery.FATAL:
@@ -446,52 +422,14 @@ class Session:
         self._phase, self._until = _Phase.SLEEPING, now + decision.delay
         return True
 
-    def _plan_for(self, error: Error) -> _Plan | None:
-        if not self._begun:
-            return _Plan("retry", self._request)
-        return self._go_on_plan(error)
-
-    def _go_on_plan(self, error: Error | None) -> _Plan | None:
-        """How to go on with an answer of which something was delivered."""
-        # A 204 refuses nothing: it says that there is no more, whatever the way.
-        refused = (
-            error is not None
-            and error.kind == "http"
-            and error.status != _NO_CONTENT
-            and error.recovery is Recovery.FATAL
+    def _go_on_plan(self, error: Error | None) -> Plan | None:
+        if error is not None:
+            self._planner.refused(self._plan, error)
+        return self._planner.go_on(
+            error, self._place.cursor, self._known, self._answer, elsewhere=self._elsewhere
         )
-        if refused and self._plan.behind:
-            self._spent.add(self._plan.method)
-        for strategy in self._strategies:
-            if strategy in self._spent:
-                continue
-            if strategy == "replay":
-                return _Plan("replay", self._request)
-            if strategy == "continuation":
-                plan = self._continuation()
-                if plan is not None:
-                    return plan
-                continue
-            if error is None or error.kind in _BROKEN:
-                request = self._request_behind()
-                if request is not None:
-                    return _Plan(strategy, request, behind=True)
-        return None
 
-    def _request_behind(self) -> Request | None:
-        resumption = self.dialect.resumption
-        cursor = self._place.cursor
-        if resumption is None or (cursor.value is None and not resumption.live):
-            return None
-        if self._elsewhere and resumption.beginning is not None:
-            cursor = replace(cursor, value=resumption.beginning)
-        if resumption.reconnect is not None:
-            return resumption.reconnect(self._request, cursor, self._known)
-        if cursor.value is None or cursor.value == "":
-            return self._request
-        return self._request.with_header("Last-Event-ID", str(cursor.value))
-
-    def _take_up(self, plan: _Plan) -> None:
+    def _take_up(self, plan: Plan) -> None:
         """Make ready for the next connection."""
         self._plan = plan
         self._over, self._broken, self._counted = False, None, None
@@ -516,39 +454,12 @@ class Session:
         if self._clocks is not None:
             self._clocks.disconnected()
 
-    def _made_to_join(self, plan: _Plan) -> Replay | Continued | None:
+    def _made_to_join(self, plan: Plan) -> Replay | Continued | None:
         if plan.continuation is not None:
             from tokenwire.resume.continued import Continued
 
             return Continued(plan.continuation, self._part, policy=self._seam)
         return Replay(self._digest) if plan.method == "replay" else None
-
-    def _continuation(self) -> _Plan | None:
-        """Ask the model to go on from what was delivered, if that can be asked."""
-        # Late, for it knows the requests of all services, and few sessions ask for it.
-        from tokenwire.resume.continuation import continue_request
-
-        assert self._answer is not None
-        try:
-            found = continue_request(self.dialect.name, self._request.fields, self._answer)
-        except LocalProtocolError as error:
-            self._given_up = str(error)
-            return None
-        if found.left == 0:
-            self._given_up = "the request allows no more output tokens"
-            return None
-        request = replace(self._request, body=msgspec.json.encode(found.body))
-        if found.path:
-            request = request.with_path(found.path + request.path.removeprefix("/v1"))
-        return _Plan("continuation", request, continuation=found)
-
-    def _why_not(self) -> str:
-        resumption = self.dialect.resumption
-        if resumption is None:
-            return f"{self.dialect.name} has no way to resume, and no other was allowed"
-        if self._place.cursor.value is not None:
-            return "the service keeps no answer to such a request, and no other way was allowed"
-        return f"there is no cursor for {resumption.field}, and no other way was allowed"
 
     def _delivered(self, event: Event, clocks: Clocks) -> None:
         if isinstance(event, Reconnecting):
@@ -583,9 +494,9 @@ class Session:
         return self._joining is not None and not self._joining.through
 
     def _fail(self, error: Error) -> None:
-        why = self._given_up
-        if not why and self._begun and error.kind in _BROKEN and error.recovery is Recovery.RESUME:
-            why = self._why_not()
+        why = self._given_up or self._planner.why_none
+        if not why and self._begun and error.kind in BROKEN and error.recovery is Recovery.RESUME:
+            why = self._planner.why_not(self._place.cursor)
         if why:
             error = replace(error, message=f"{error.message}; {why}")
         self._close()
@@ -614,26 +525,3 @@ class Session:
         if self._breaker is not None and self._permit is not None:
             self._breaker.release(self._permit)
         self._permit = None
-
-
-def _possible(dialect: Dialect, asked: Sequence[Strategy] | None) -> tuple[Strategy, ...]:
-    """The strategies that may be used, if the dialect can do all of them."""
-    resumption = dialect.resumption
-    own = resumption.method if resumption is not None else None
-    if asked is None:
-        return (own,) if own is not None else ()  # type: ignore[return-value]
-    for strategy in asked:
-        if strategy not in ("replay", "continuation", own):
-            can = "replay, continuation" + (f", {own}" if own else "")
-            raise ValueError(f"{dialect.name} cannot be resumed by {strategy!r}; it can by: {can}")
-    return tuple(asked)
-
-
-def _with_defaults(request: Request, dialect: Dialect) -> Request:
-    """What an event source sends unless told otherwise: WHATWG HTML, 9.2.3."""
-    if not dialect.strict:
-        return request
-    for name, value in (("Accept", dialect.media_types[0]), ("Cache-Control", "no-cache")):
-        if request.header(name) is None:
-            request = request.with_header(name, value)
-    return request

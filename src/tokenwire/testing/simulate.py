@@ -36,7 +36,8 @@ from tokenwire.request import Request
 from tokenwire.resume.backoff import RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.effects import Deliver, Ended, OpenRequest, ReadData, Sleep
-from tokenwire.resume.session import Session, Strategy
+from tokenwire.resume.plan import Strategy
+from tokenwire.resume.session import Session
 
 Resent = Literal["exact", "inclusive", "restart"]
 

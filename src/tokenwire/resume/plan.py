@@ -1,0 +1,178 @@
+"""What to send next, so that an answer goes on: the strategies, and what each of them asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tokenwire.completion import Completion
+from tokenwire.cursor import Cursor
+from tokenwire.dialects import Dialect
+from tokenwire.errors import LocalProtocolError, Recovery
+from tokenwire.events import Error, ErrorKind
+from tokenwire.request import Known, Request
+from tokenwire.resume.backoff import NO_CONTENT
+
+if TYPE_CHECKING:
+    from tokenwire.resume.continuation import Continuation
+
+Strategy: TypeAlias = Literal["last_event_id", "cursor", "replay", "continuation"]
+
+# After these the answer may go on behind its cursor: the service said nothing against it.
+BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "timeout", "http"})
+
+
+class Plan(Struct):
+    """How to go on.
+
+    Attributes:
+        method: For people, and for `Reconnecting`: ``retry`` or a strategy.
+        request: What to send.
+        behind: The answer goes on behind its cursor; else it is asked for anew.
+        continuation: The model is asked to go on from the text.
+    """
+
+    method: str
+    request: Request
+    behind: bool = False
+    continuation: Continuation | None = None
+
+
+class Planner:
+    """Knows what may be tried for one answer, and what the service refused.
+
+    Args:
+        request: What asked for the answer.
+        dialect: How the answer is written.
+        strategies: What may be done, in this order. ``None``: what the API offers.
+
+    Raises:
+        ValueError: The dialect cannot do a strategy.
+
+    Attributes:
+        strategies: What may be done.
+        why_none: Why the last strategy that was tried could not be used; empty if it could.
+    """
+
+    def __init__(
+        self, request: Request, dialect: Dialect, strategies: Sequence[Strategy] | None
+    ) -> None:
+        self.strategies: Final = _possible(dialect, strategies)
+        self.why_none = ""
+        self._request = _with_defaults(request, dialect)
+        self._dialect = dialect
+        self._spent: set[str] = set()
+
+    def anew(self) -> Plan:
+        """Ask as at first."""
+        return Plan("retry", self._request)
+
+    def refused(self, plan: Plan, error: Error) -> None:
+        """Remember that the service does not want to be asked so, if that is what it said."""
+        # A 204 refuses nothing: it says that there is no more, whatever the way.
+        if (
+            plan.behind
+            and error.kind == "http"
+            and error.status != NO_CONTENT
+            and error.recovery is Recovery.FATAL
+        ):
+            self._spent.add(plan.method)
+
+    def go_on(
+        self,
+        error: Error | None,
+        cursor: Cursor,
+        known: Known,
+        answer: Completion | None,
+        *,
+        elsewhere: bool,
+    ) -> Plan | None:
+        """How to go on with an answer of which something was delivered.
+
+        Args:
+            error: What broke the connection; ``None``: the process that had it ended.
+            cursor: Up to where the answer was delivered.
+            known: What the answer said of itself.
+            answer: All of it that was delivered, where ``continuation`` may be needed.
+            elsewhere: It was delivered in another process; no decoder here has seen it.
+        """
+        for strategy in self.strategies:
+            if strategy in self._spent:
+                continue
+            plan: Plan | None = None
+            if strategy == "replay":
+                plan = Plan("replay", self._request)
+            elif strategy == "continuation":
+                assert answer is not None
+                plan = self._continuation(answer)
+            elif error is None or error.kind in BROKEN:
+                request = self._behind(cursor, known, elsewhere=elsewhere)
+                plan = Plan(strategy, request, behind=True) if request is not None else None
+            if plan is not None:
+                return plan
+        return None
+
+    def why_not(self, cursor: Cursor) -> str:
+        """Why an answer cannot be gone on with behind this cursor."""
+        resumption = self._dialect.resumption
+        if resumption is None:
+            return f"{self._dialect.name} has no way to resume, and no other was allowed"
+        if cursor.value is not None:
+            return "the service keeps no answer to such a request, and no other way was allowed"
+        return f"there is no cursor for {resumption.field}, and no other way was allowed"
+
+    def _behind(self, cursor: Cursor, known: Known, *, elsewhere: bool) -> Request | None:
+        resumption = self._dialect.resumption
+        if resumption is None or (cursor.value is None and not resumption.live):
+            return None
+        if elsewhere and resumption.beginning is not None:
+            cursor = replace(cursor, value=resumption.beginning)
+        if resumption.reconnect is not None:
+            return resumption.reconnect(self._request, cursor, known)
+        if cursor.value is None or cursor.value == "":
+            return self._request
+        return self._request.with_header("Last-Event-ID", str(cursor.value))
+
+    def _continuation(self, answer: Completion) -> Plan | None:
+        """Ask the model to go on from what was delivered, if that can be asked."""
+        # Late, for it knows the requests of all services, and few sessions ask for it.
+        from tokenwire.resume.continuation import continue_request
+
+        self.why_none = ""
+        try:
+            found = continue_request(self._dialect.name, self._request.fields, answer)
+        except LocalProtocolError as error:
+            self.why_none = str(error)
+            return None
+        if found.left == 0:
+            self.why_none = "the request allows no more output tokens"
+            return None
+        request = replace(self._request, body=msgspec.json.encode(found.body))
+        if found.path:
+            request = request.with_path(found.path + request.path.removeprefix("/v1"))
+        return Plan("continuation", request, continuation=found)
+
+
+def _possible(dialect: Dialect, asked: Sequence[Strategy] | None) -> tuple[Strategy, ...]:
+    own = dialect.resumption.method if dialect.resumption is not None else None
+    if asked is None:
+        return (own,) if own is not None else ()
+    for strategy in asked:
+        if strategy not in ("replay", "continuation", own):
+            can = "replay, continuation" + (f", {own}" if own else "")
+            raise ValueError(f"{dialect.name} cannot be resumed by {strategy!r}; it can by: {can}")
+    return tuple(asked)
+
+
+def _with_defaults(request: Request, dialect: Dialect) -> Request:
+    """What an event source sends unless told otherwise: WHATWG HTML, 9.2.3."""
+    if not dialect.strict:
+        return request
+    for name, value in (("Accept", dialect.media_types[0]), ("Cache-Control", "no-cache")):
+        if request.header(name) is None:
+            request = request.with_header(name, value)
+    return request
