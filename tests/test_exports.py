@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import tokenwire
 
 
@@ -13,8 +15,13 @@ def test_all_is_complete_and_nothing_else_is_public() -> None:
     for name in tokenwire.__all__:
         assert hasattr(tokenwire, name), name
     modules = {name for name in vars(tokenwire) if type(getattr(tokenwire, name)) is type(sys)}
-    public = {name for name in vars(tokenwire) if not name.startswith("_")} - modules
-    assert public == set(tokenwire.__all__) - {"__version__"}
+    public = {name for name in dir(tokenwire) if not name.startswith("_")} - modules
+    assert public == set(tokenwire.__all__) - {"__version__"} | {"TYPE_CHECKING"}
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'tokenwire' has no attribute 'Stream'"):
+        _ = tokenwire.Stream  # type: ignore[attr-defined]
 
 
 def test_every_event_class_is_exported() -> None:
@@ -32,7 +39,7 @@ def test_the_import_brings_no_client_and_no_event_loop() -> None:
     code = (
         "import sys, tokenwire;"
         "print([m for m in ('asyncio','anyio','trio','httpx','aiohttp','requests','h11','ssl',"
-        "'click','rich','hypothesis','dataclasses') if m in sys.modules])"
+        "'click','rich','hypothesis','dataclasses','socket','email','tokenwire.resume') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -4,7 +4,8 @@ Start with `StreamParser`, or with an adapter: ``tokenwire.adapters.httpx``, ``.
 ``.requests`` read an open response of that client.
 """
 
-from tokenwire.answer import Answer, AsyncAnswer
+from typing import TYPE_CHECKING
+
 from tokenwire.completion import Choice, CompletedCall, Completion
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import (
@@ -14,7 +15,6 @@ from tokenwire.dialects import (
     available_profiles,
     get_dialect,
 )
-from tokenwire.dialects.jsonl import json_lines
 from tokenwire.drive import (
     AsyncEventStream,
     EventStream,
@@ -23,7 +23,6 @@ from tokenwire.drive import (
     aiter_events,
     iter_events,
 )
-from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import (
     FramingError,
     LocalProtocolError,
@@ -52,12 +51,17 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.limits import Limits
 from tokenwire.parser import Signal, StreamParser
-from tokenwire.request import Request
-from tokenwire.resume.backoff import RetryPolicy
-from tokenwire.resume.breaker import CircuitBreaker
-from tokenwire.resume.checkpoint import Checkpoint
-from tokenwire.resume.deadlines import Deadlines
 from tokenwire.state import State
+
+if TYPE_CHECKING:
+    from tokenwire.answer import Answer, AsyncAnswer
+    from tokenwire.dialects.jsonl import json_lines
+    from tokenwire.encoder import StreamEncoder
+    from tokenwire.request import Request
+    from tokenwire.resume.backoff import RetryPolicy
+    from tokenwire.resume.breaker import CircuitBreaker
+    from tokenwire.resume.checkpoint import Checkpoint
+    from tokenwire.resume.deadlines import Deadlines
 
 __version__ = "0.1.0"
 
@@ -120,3 +124,29 @@ __all__ = [  # grouped by room
     "Failures",
     "__version__",
 ]
+
+# Who only parses need not wait for what reconnects and encodes: it is half of the import.
+_LATE = {
+    "Answer": "tokenwire.answer",
+    "AsyncAnswer": "tokenwire.answer",
+    "Request": "tokenwire.request",
+    "RetryPolicy": "tokenwire.resume.backoff",
+    "CircuitBreaker": "tokenwire.resume.breaker",
+    "Checkpoint": "tokenwire.resume.checkpoint",
+    "Deadlines": "tokenwire.resume.deadlines",
+    "StreamEncoder": "tokenwire.encoder",
+    "json_lines": "tokenwire.dialects.jsonl",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})

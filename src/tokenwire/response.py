@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -206,6 +205,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     if value.isascii() and value.replace(".", "", 1).isdigit():
         return float(value[:15])
+    from email.utils import parsedate_to_datetime  # late: it brings sockets and calendars along
+
     try:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(headers.get("date", ""))
