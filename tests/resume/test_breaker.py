@@ -27,7 +27,9 @@ from tokenwire.resume import (
     BreakerPolicy,
     BreakerState,
     BreakerStats,
+    BreakerStoreError,
     CircuitBreaker,
+    KeptCircuit,
     MemoryBreakerStore,
     Permit,
     Refusal,
@@ -147,9 +149,7 @@ def test_the_window_stays_small_however_many_calls_it_holds() -> None:
     breaker = CircuitBreaker(BreakerPolicy(window=1), store=store)
     for call_number in range(2000):
         call(breaker, call_number / 100, DONE)
-    state = store.load("default")
-    assert state is not None
-    assert len(state.window) == 10
+    assert len(store.load("default").state.window) == 10
     assert breaker.health(19.99).calls == 100
 
 
@@ -383,11 +383,11 @@ def test_a_lost_race_is_run_again_on_the_state_that_won() -> None:
 
 def test_a_store_refuses_what_was_made_from_an_older_version() -> None:
     store = MemoryBreakerStore()
-    assert store.load("api") is None
+    assert store.load("api") == KeptCircuit(BreakerState())
     assert not store.save("api", BreakerState(version=8), expected=7)
     assert store.save("api", BreakerState(version=1), expected=0)
     assert not store.save("api", BreakerState(version=1), expected=0)
-    assert store.load("api") == BreakerState(version=1)
+    assert store.load("api").state == BreakerState(version=1)
 
 
 def test_nothing_is_saved_where_nothing_changed() -> None:
@@ -407,6 +407,73 @@ def test_nothing_is_saved_where_nothing_changed() -> None:
     refusal(breaker, 1)
     breaker.health(1)
     assert store.saved == 2
+
+
+class Distant(MemoryBreakerStore):
+    """In another process: it has a clock of its own, and may be out of reach."""
+
+    time = 1000.0
+    away = False
+
+    def load(self, name: str) -> KeptCircuit:
+        if self.away:
+            raise BreakerStoreError("no answer")
+        return KeptCircuit(super().load(name).state, self.time)
+
+
+def test_the_time_is_that_of_the_store() -> None:
+    store = Distant()
+    breaker = opened(store=store)  # at 0, for its user
+    assert store.load("default").state.open_until == 1030
+    assert breaker.health(0).open_until == 30
+    other = CircuitBreaker(QUICK, store=store)
+    assert refusal(other, 500) == Refusal("open", 530)
+    store.time = 1030
+    probe = permit(other, 530)
+    assert refusal(breaker, 30) == Refusal("half_open")
+    other.record(probe, LOST, 530)
+    assert breaker.health(30).open_until == 60
+    store.time = 1060
+    call(breaker, 60, DONE)
+    assert other.health(560) == BreakerHealth(circuit="closed", refused=1)
+
+
+def test_while_the_store_is_away_calls_pass_and_their_outcomes_are_lost() -> None:
+    store = Distant()
+    breaker = opened(store=store)
+    store.away = True
+    assert breaker.health(0) == BreakerHealth(circuit="closed", reachable=False)
+    lost, late = permit(breaker, 0), permit(breaker, 0)
+    breaker.record(lost, DONE, 0)
+    assert breaker.stats() == BreakerStats(permitted=4, failed=2, succeeded=1, unreachable=3)
+    store.away = False
+    breaker.record(late, DONE, 0)  # of no circuit
+    assert refusal(breaker, 0) == Refusal("open", 30)
+    assert breaker.health(0) == BreakerHealth(
+        circuit="open", open_until=30, calls=2, failures=2, refused=1
+    )
+
+
+@pytest.mark.parametrize(("kept", "circuit"), [(True, "closed"), (False, "half_open")])
+def test_a_probe_that_may_have_been_kept_is_answered(kept: bool, circuit: str) -> None:
+    class Doubtful(MemoryBreakerStore):
+        fails = False
+
+        def save(self, name: str, state: BreakerState, *, expected: int) -> bool:
+            if not self.fails:
+                return super().save(name, state, expected=expected)
+            if kept:
+                super().save(name, state, expected=expected)
+            raise BreakerStoreError("no answer")
+
+    store = Doubtful()
+    breaker = opened(store=store)
+    store.fails = True
+    probe = permit(breaker, 30)
+    store.fails = False
+    breaker.record(probe, DONE, 31)
+    assert breaker.health(31).circuit == circuit
+    assert breaker.stats().unreachable == 1
 
 
 def test_the_transitions_are_pure_for_stores_that_are_asynchronous() -> None:
@@ -451,7 +518,7 @@ def test_threads_share_one_breaker() -> None:
 
 def test_the_store_is_only_touched_under_the_lock() -> None:
     class Watched(MemoryBreakerStore):
-        def load(self, name: str) -> BreakerState | None:
+        def load(self, name: str) -> KeptCircuit:
             assert lock.locked()
             return super().load(name)
 

@@ -18,11 +18,10 @@ from tokenwire.events import Event
 from tokenwire.frame import Frame
 from tokenwire.framing import Framer
 from tokenwire.limits import Limits
+from tokenwire.request import Known, Request
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
-
-    from tokenwire.request import Known, Request
 
 ENTRY_POINT_GROUP: Final = "tokenwire.dialects"
 

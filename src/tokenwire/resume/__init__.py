@@ -18,7 +18,9 @@ from tokenwire.resume.backoff import (
 from tokenwire.resume.breaker import (
     BreakerStats,
     BreakerStore,
+    BreakerStoreError,
     CircuitBreaker,
+    KeptCircuit,
     MemoryBreakerStore,
 )
 from tokenwire.resume.checkpoint import Checkpoint, CheckpointError
@@ -54,6 +56,7 @@ __all__ = [
     "BreakerState",
     "BreakerStats",
     "BreakerStore",
+    "BreakerStoreError",
     "Checkpoint",
     "CheckpointError",
     "Circuit",
@@ -68,6 +71,7 @@ __all__ = [
     "GiveUpReason",
     "Growth",
     "Jitter",
+    "KeptCircuit",
     "MemoryBreakerStore",
     "OpenRequest",
     "Permit",

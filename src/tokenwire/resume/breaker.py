@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tokenwire.errors import LocalProtocolError
+from tokenwire.errors import LocalProtocolError, TokenwireError
 from tokenwire.events import Done, Error, Event
 from tokenwire.resume.circuit import BreakerHealth, BreakerPolicy, BreakerState, Permit, Refusal
 
@@ -28,6 +28,7 @@ class BreakerStats(Struct, frozen=True, kw_only=True):
         succeeded: Permits answered by `Done`.
         failed: Permits answered by an error that speaks against the service.
         released: Permits given back, and those answered by any other error.
+        unreachable: Times that the store failed: a call passed unasked, or an outcome was lost.
     """
 
     permitted: int = 0
@@ -35,18 +36,40 @@ class BreakerStats(Struct, frozen=True, kw_only=True):
     succeeded: int = 0
     failed: int = 0
     released: int = 0
+    unreachable: int = 0
+
+
+class BreakerStoreError(TokenwireError):
+    """Raised by a store that cannot be asked. `CircuitBreaker` catches it, and calls pass."""
+
+
+class KeptCircuit(Struct, frozen=True):
+    """A circuit as a store gives it.
+
+    Attributes:
+        state: How it stands; a new one where none was kept.
+        time: Now, by the clock of the store. ``None``: it has none, and the times in the state are
+            those that its users pass as ``now``.
+    """
+
+    state: BreakerState
+    time: float | None = None
 
 
 class BreakerStore(Protocol):
     """Where circuits are kept. Implement it to share them between processes.
 
-    Several circuits may live in one store, each under its name. Processes that share one must pass
-    times of one clock, as that of the wall. A store may forget a circuit that did not change for
-    longer than any answer takes: it is closed then, and begins anew.
+    Several circuits may live in one store, each under its name. The sessions of two processes need
+    not have the same clock, and so a store that both can reach has one of its own. A store may
+    forget a circuit that did not change for longer than any answer takes: it is closed then, and
+    begins anew.
+
+    Both methods are called while a session decides, and should take no longer than a thread or an
+    event loop may stand still. They raise `BreakerStoreError` where the store cannot be asked.
     """
 
-    def load(self, name: str) -> BreakerState | None:
-        """The circuit of this name, or None if there is none yet."""
+    def load(self, name: str) -> KeptCircuit:
+        """The circuit of this name, and the time."""
         ...
 
     def save(self, name: str, state: BreakerState, *, expected: int) -> bool:
@@ -58,6 +81,9 @@ class BreakerStore(Protocol):
         ...
 
 
+_NEW: Final = BreakerState()
+
+
 class MemoryBreakerStore:
     """Circuits of this process. The lock of the `CircuitBreaker` guards it."""
 
@@ -66,12 +92,11 @@ class MemoryBreakerStore:
     def __init__(self) -> None:
         self._circuits: dict[str, BreakerState] = {}
 
-    def load(self, name: str) -> BreakerState | None:
-        return self._circuits.get(name)
+    def load(self, name: str) -> KeptCircuit:
+        return KeptCircuit(self._circuits.get(name, _NEW))
 
     def save(self, name: str, state: BreakerState, *, expected: int) -> bool:
-        kept = self._circuits.get(name)
-        if (kept.version if kept else 0) != expected:
+        if self._circuits.get(name, _NEW).version != expected:
             return False
         self._circuits[name] = state
         return True
@@ -81,12 +106,18 @@ _Answer = TypeVar("_Answer")
 
 DEFAULT_BREAKER = BreakerPolicy()
 
+_UNASKED: Final = -1
+"""The generation of permits that no circuit gave: what they are answered changes none."""
+
 
 class CircuitBreaker:
     """One circuit, shared by all sessions that call one service.
 
     Ask with `acquire` before a request is sent, and tell with `record` how its stream ended, or
     give the permit back with `release` if nobody waited for the end.
+
+    It fails open: while its store cannot be asked, calls pass and their outcomes are lost.
+    `BreakerStats.unreachable` counts that, and `health` shows it.
 
     Args:
         policy: When it opens and closes.
@@ -118,9 +149,12 @@ class CircuitBreaker:
 
     def acquire(self, now: float) -> Permit | Refusal:
         """Ask leave for one call. A `Permit` must be answered or given back; a `Refusal` not."""
-        got = self._change(lambda state: self.policy.acquire(state, now))
-        self._add("permitted" if isinstance(got, Permit) else "refused")
-        return got
+        got, time = self._change(self.policy.acquire, now)
+        if not isinstance(got, Refusal):
+            self._add("permitted")
+            return got or Permit(_UNASKED)
+        self._add("refused")
+        return replace(got, until=_shifted(got.until, now - time))
 
     def record(self, permit: Permit, last: Event, now: float) -> None:
         """Tell how the stream of this permit ended.
@@ -146,20 +180,26 @@ class CircuitBreaker:
                 raise LocalProtocolError(f"only a stream's last event tells its outcome: {last!r}")
         if self._is_first(permit, "failed" if failed else "succeeded"):
             self._change(
-                lambda state: (self.policy.answer(state, permit, now, failed=failed), None)
+                lambda state, time: (self.policy.answer(state, permit, time, failed=failed), None),
+                now,
             )
 
     def release(self, permit: Permit) -> None:
         """Give a permit back: the call was cancelled, and tells nothing of the service."""
         if self._is_first(permit, "released"):
-            self._change(lambda state: (self.policy.release(state, permit), None))
+            self._change(lambda state, _: (self.policy.release(state, permit), None))
 
     def health(self, now: float) -> BreakerHealth:
         """How the circuit stands at this time; changes nothing."""
         with self._lock:
-            state = self._store.load(self._name) or BreakerState()
             refused = self._counts["refused"]
-        return replace(self.policy.health(state, now), refused=refused)
+            try:
+                kept = self._store.load(self._name)
+            except BreakerStoreError:
+                return BreakerHealth(circuit="closed", refused=refused, reachable=False)
+        time = now if kept.time is None else kept.time
+        health = self.policy.health(kept.state, time)
+        return replace(health, refused=refused, open_until=_shifted(health.open_until, now - time))
 
     def stats(self) -> BreakerStats:
         """What this breaker did since it was made."""
@@ -177,15 +217,35 @@ class CircuitBreaker:
         with self._lock:
             self._counts[count] += 1
 
-    def _change(self, change: Callable[[BreakerState], tuple[BreakerState, _Answer]]) -> _Answer:
-        """Apply a transition to the state that is kept, and again if somebody was faster."""
-        while True:
-            with self._lock:
-                before = self._store.load(self._name) or BreakerState()
-                after, answer = change(before)
-                if after is before or self._store.save(
-                    self._name,
-                    replace(after, version=before.version + 1),
-                    expected=before.version,
-                ):
-                    return answer
+    def _change(
+        self,
+        change: Callable[[BreakerState, float], tuple[BreakerState, _Answer]],
+        now: float = 0.0,
+    ) -> tuple[_Answer | None, float]:
+        """Apply a transition to the state that is kept, and again if somebody was faster.
+
+        Gives what it answered, and the time at which. None: the store was never reached.
+        """
+        answer, time = None, now
+        try:
+            while True:
+                with self._lock:
+                    kept = self._store.load(self._name)
+                    time = now if kept.time is None else kept.time
+                    before = kept.state
+                    after, answer = change(before, time)
+                    if after is before or self._store.save(
+                        self._name,
+                        replace(after, version=before.version + 1),
+                        expected=before.version,
+                    ):
+                        break
+        except BreakerStoreError:
+            # What was to be saved may be kept all the same: a permit of it must be answered.
+            self._add("unreachable")
+        return answer, time
+
+
+def _shifted(until: float | None, ahead: float) -> float | None:
+    """A time of the store, on a clock that is so far ahead of its own."""
+    return None if until is None else until + ahead

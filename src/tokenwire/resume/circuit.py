@@ -84,7 +84,7 @@ class Permit(Struct):
     """Leave for one call. Answer it once, or give it back.
 
     Attributes:
-        generation: Of the circuit that gave it.
+        generation: Of the circuit that gave it; below 0 where none could be asked.
         probe: The number of the probe; ``None`` from a closed circuit.
         answered: It was answered or given back; to do so again changes nothing.
     """
@@ -126,6 +126,7 @@ class BreakerHealth(Struct, frozen=True, kw_only=True):
         failures: The failures among them.
         probes: Probes out.
         refused: Calls that this `CircuitBreaker` refused since it was made.
+        reachable: False: the store cannot be asked, so calls pass; the rest is not known.
     """
 
     circuit: Circuit
@@ -134,6 +135,7 @@ class BreakerHealth(Struct, frozen=True, kw_only=True):
     failures: int = 0
     probes: int = 0
     refused: int = 0
+    reachable: bool = True
 
 
 class BreakerPolicy(Struct, frozen=True, kw_only=True):
