@@ -25,6 +25,7 @@ def fuzzer() -> ModuleType:
     return module
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", available_dialects())
 def test_a_short_run(fuzzer: ModuleType, name: str) -> None:
     one = Fuzzer(get_dialect(name), fuzzer.SEEDS, seed=7)

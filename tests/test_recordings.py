@@ -13,6 +13,8 @@ import pytest
 
 from tokenwire.testing.judge import Recording, judge, known_faults, recordings
 
+pytestmark = pytest.mark.once
+
 FOLDER = Path(
     os.environ.get("TOKENWIRE_RECORDINGS", Path(__file__).parents[2] / "shared" / "recordings")
 )

@@ -79,6 +79,7 @@ def read_plainly(wire: bytes) -> tuple[list[Message], str | None, int | None]:
     return messages, last_id, retry
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("seed", range(10))
 def test_random_streams_against_a_plain_reading(seed: int) -> None:
     rng = random.Random(seed)

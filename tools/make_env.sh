@@ -32,20 +32,10 @@ ensure_venv() {
         return 0
     fi
     package="$python-venv"
-    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then
-        say "$python cannot create virtual environments; installing the package $package."
-        DEBIAN_FRONTEND=noninteractive
-        export DEBIAN_FRONTEND
-        # A failed update is no reason to stop: the known package lists may be good enough.
-        apt-get update -qq </dev/null >&2 || say "apt-get update failed; trying to install anyway."
-        apt-get install -y -qq --no-install-recommends "$package" </dev/null >&2
-        if can_make_venv; then
-            return 0
-        fi
-        say "$package is installed, but $python still has no ensurepip module."
-        return 1
-    fi
     say "$python cannot create virtual environments: its ensurepip module is missing."
+    if sh tools/apt_install.sh "$package" && can_make_venv; then
+        return 0
+    fi
     if command -v apt-get >/dev/null 2>&1; then
         say "Run this, then try again:"
         say "    sudo apt-get update && sudo apt-get install $package"

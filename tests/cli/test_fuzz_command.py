@@ -16,6 +16,8 @@ from tokenwire.cli import fuzz as command
 from tokenwire.cli.exits import Exit
 from tokenwire.testing import fuzz, guided
 
+pytestmark = pytest.mark.once
+
 MODULE = """
 from tokenwire import Dialect, Done, Token
 from tokenwire.dialects.encoding import cannot_say

@@ -45,6 +45,7 @@ def text_of(events: list[Event]) -> str:
 # -- answers
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("crlf", [0, 1])
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("name", writable_dialects())
@@ -66,6 +67,7 @@ def test_every_dialect_in_every_cut(
         assert completion.usage.output_tokens == expected.output_tokens
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", writable_dialects())
 def test_every_cut_gives_the_same_events(client: httpx.Client, url: str, name: str) -> None:
     """Once the server is asked for the same name, that is: it counts its answers."""
@@ -155,6 +157,7 @@ WITHOUT_END = ["bedrock-agent", "text"]
 FAIL_HALFWAY = [name for name in CAN_FAIL if name != "mcp"]  # its answer is one message
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("name", "fail", "kind"),
     [

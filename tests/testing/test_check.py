@@ -15,6 +15,8 @@ from tokenwire.framing.rawtext import RawTextFramer
 from tokenwire.testing import DialectCheckError, Report, check_dialect
 from tokenwire.testing.laws import Case, check_case
 
+pytestmark = pytest.mark.once  # it takes many examples to find what is wrong
+
 LAWS = ["chunking", "truncation", "round trip", "totality", "linearity", "memory"]
 ANSWER = (Path(__file__).parents[2] / "examples" / "answer.sse").read_bytes()
 
