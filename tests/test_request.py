@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -102,12 +104,6 @@ def test_no_header_holds_another(value: str) -> None:
     with pytest.raises(ValueError, match="Authorization has a line end") as raised:
         Request("GET", HOME, (("Authorization", value),))
     assert value not in str(raised.value), "a secret in an error message ends up in a log"
-
-
-def test_a_body_is_read_more_than_once() -> None:
-    once: Any = iter([b"a"])
-    with pytest.raises(TypeError, match="must be bytes"):
-        Request("POST", HOME, (), once)
 
 
 @pytest.mark.parametrize("headers", [{"ab": "c"}, [("a", "b")], None])
@@ -318,3 +314,100 @@ def test_no_reference_takes_a_secret_elsewhere(reference: str) -> None:
 def test_known() -> None:
     assert Known() == Known(None, {})
     assert Known("a", {"location": "/x"}).headers["location"] == "/x"
+
+
+# --- shown to people ---
+
+KEY = "sk-live-0123"
+
+
+@pytest.mark.parametrize("name", [name for name, _ in SECRETS if name != "Host"])
+def test_a_secret_header_is_not_shown(name: str) -> None:
+    request = post(body=b"what", **{name: KEY})
+    for shown in (repr(request), str(request), f"{request}", repr([request])):
+        assert KEY not in shown
+        assert f"({name!r}, '***')" in shown
+        assert "b'what'" in shown
+
+
+def test_the_rest_is_readable() -> None:
+    request = post(Authorization=f"Bearer {KEY}", Accept="text/event-stream", Idempotency_Key="7")
+    assert repr(request) == (
+        "Request(method='POST', url='https://api.example.com/v1/answers?api-version=3', headers=("
+        "('Authorization', 'Bearer ***'), ('Accept', 'text/event-stream'),"
+        " ('Idempotency-Key', '7')), body=b'{}')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.b/v1beta/m?key=AIza1&alt=sse", "https://a.b/v1beta/m?key=***&alt=sse"),
+        ("https://a.b/?alt=sse&api_key=abcd#x", "https://a.b/?alt=sse&api_key=***#x"),
+        ("https://a.b/?X-Amz-Signature=0a&x=1", "https://a.b/?X-Amz-Signature=***&x=1"),
+        ("https://a.b/?accessToken=0a&sig=b%2Bc", "https://a.b/?accessToken=***&sig=***"),
+        ("https://me:word@a.b:8/?x=1", "https://me:***@a.b:8/?x=1"),
+        ("https://a.b/key=1?max_tokens=5&last_event_id=7", None),
+    ],
+)
+def test_a_secret_in_the_url_is_not_shown(url: str, shown: str | None) -> None:
+    assert f"url={(shown or url)!r}," in repr(Request("GET", url))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: Request("GET", f"ftp://a.b/?key={KEY}"),
+        lambda: Request("GET", f"https://a.b/?key={KEY}&x=a b"),
+        lambda: Request("GET", f"https://me:{KEY}@[::1/"),
+        lambda: Request("GET", HOME, ((f"Authorization: Bearer {KEY}", ""),)),
+        lambda: Request("GET", HOME, (("Authorization", f"Bearer {KEY}\n"),)),
+        lambda: post(HOME).with_url(f"ftp://a.b/?key={KEY}"),
+    ],
+)
+def test_no_error_tells_a_secret(made: Any) -> None:
+    with pytest.raises(ValueError) as raised:
+        made()
+    assert KEY not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+def test_what_a_client_says_is_told_without_secrets() -> None:
+    request = post(
+        f"https://a.b/v1?key={KEY}%2B",
+        Authorization="Bearer tok-1",
+        Cookie="id=cook-1; b=2",
+        X_Api_Key="abc",
+    )
+    said = f"url: /v1?key={KEY}%2B (tok-1, {KEY}+, 'cook-1', abc) at https://x:passw@a.b"
+    assert request.masked(said) == "url: /v1?key=*** (***, ***, '***', abc) at https://x:***@a.b"
+
+
+def test_what_is_known_is_shown_without_secrets() -> None:
+    known = Known("a", {"location": "/x", "set-cookie": KEY, "mcp-session-id": KEY})
+    assert repr(known) == (
+        "Known(id='a', headers={'location': '/x', 'set-cookie': '***', 'mcp-session-id': '***'})"
+    )
+
+
+# --- what can be read only once ---
+
+
+def _words() -> Iterator[bytes]:
+    yield b"a"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (_words(), r"not generator: a request that may be sent again .* b''\.join"),
+        (iter([b"a"]), "not list_iterator: "),
+        (io.BytesIO(b"a"), r"not BytesIO: .* \.read\(\)"),
+        (bytearray(b"a"), "not bytearray"),
+        ({"a": 1}, "not dict"),
+        ("a", r"not str: encode it"),
+    ],
+)
+def test_a_body_that_can_be_read_only_once(body: Any, why: str) -> None:
+    with pytest.raises(TypeError, match=why):
+        Request("POST", HOME, (), body)

@@ -233,10 +233,11 @@ class Reconnecting(Event, frozen=True, gc=False, eq=False):
     """A session is about to reconnect. Parsers never give this.
 
     Attributes:
-        attempt: 1 for the first reconnect since the last progress.
+        attempt: 1 for the first reconnect since the last progress; 0 for a restart on demand.
         delay: Seconds until the request is sent.
-        method: The strategy: ``last_event_id``, ``cursor``, ``replay`` or ``continuation``.
-        cause: What ended the connection before.
+        method: ``retry`` (nothing of the answer came yet), or the strategy: ``last_event_id``,
+            ``cursor``, ``replay`` or ``continuation``.
+        cause: What ended the connection before; None: a restart on demand.
     """
 
     attempt: int

@@ -6,7 +6,7 @@ It stands on the ground floor because a dialect says how its API is asked to go 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote_plus, urljoin, urlsplit, urlunsplit
 
@@ -15,7 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 # A token of RFC 9110, section 5.6.2: what methods and header names are made of.
-_is_token: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_is_token: Final = _TOKEN.fullmatch
+_begins_token: Final = _TOKEN.match
 
 # Line ends and NUL: behind one of them stands another header, or another request.
 _breaks_header: Final = re.compile(r"[\r\n\0]").search
@@ -31,6 +33,21 @@ _holds_secret: Final = re.compile(
     r"auth|cookie|credential|key|password|secret|session|signature|token", re.IGNORECASE
 ).search
 
+# Of those, what is no secret and worth seeing.
+_is_open: Final = re.compile(r"idempotency-key|www-authenticate", re.IGNORECASE).fullmatch
+
+# Keys and signatures in a URL's query, as ?key=... of Google or &sig=... of Azure, and the password
+# before its host.
+_secrets_in_url: Final = re.compile(
+    r"(?P<query>[?&](?:[^=&#\s]*(?:key|token|sig|signature|secret|password|credential|auth)|code)=)"
+    r"(?P<value>[^&#\s'\"]+)"
+    r"|(?P<user>//[^/?#\s:@]*:)(?P<password>[^/?#\s@]+)(?=@)",
+    re.IGNORECASE,
+)
+
+_SHORTEST: Final = 4  # letters of what is taken for a secret: less would stand in any text
+_MASK: Final = "***"
+
 # Headers that belong to one body, or to the one POST of it.
 _is_about_body: Final = re.compile(
     r"content-.*|expect|idempotency-key|transfer-encoding", re.IGNORECASE
@@ -38,7 +55,7 @@ _is_about_body: Final = re.compile(
 
 
 class Request(Struct, frozen=True):
-    """An HTTP request that can be sent any number of times.
+    """An HTTP request that can be sent any number of times. Shown, it hides credentials.
 
     Attributes:
         method: As ``GET`` or ``POST``.
@@ -59,11 +76,7 @@ class Request(Struct, frozen=True):
     body: bytes | None = None
 
     def __post_init__(self) -> None:
-        if self.body is not None and not isinstance(self.body, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"the body must be bytes, not {type(self.body).__name__}: a request that may be"
-                " sent again must not be used up by the first time"
-            )
+        check_body(self.body)
         if not isinstance(self.headers, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 "the headers must be a tuple of names and values, not"
@@ -74,8 +87,10 @@ class Request(Struct, frozen=True):
         _check_url(self.url)
         for name, value in self.headers:
             if not _is_token(name):
-                raise ValueError(
-                    f"{name!r} is no name of a header: only ASCII letters, digits and hyphens may"
+                begin = _begins_token(name)
+                shown = name[: begin.end() + 1] if begin is not None else name[:1]
+                raise ValueError(  # what follows may be its value, by mistake
+                    f"{shown!r} is no name of a header: only ASCII letters, digits and hyphens may"
                     " be in it, no colon and no space"
                 )
             if _breaks_header(value):  # the value itself may be a secret
@@ -83,6 +98,26 @@ class Request(Struct, frozen=True):
                     f"the value of the header {name} has a line end or NUL, which would begin"
                     " another header: strip it, or encode it"
                 )
+
+    def __repr__(self) -> str:
+        shown = tuple((name, _shown(name, value)) for name, value in self.headers)
+        told = (self.method, masked(self.url), shown, self.body)
+        named = zip(self.__struct_fields__, told, strict=True)
+        return f"Request({', '.join(f'{name}={value!r}' for name, value in named)})"
+
+    def masked(self, text: str) -> str:
+        """A text, as an exception's, without the credentials of this request."""
+        for secret in sorted(self._secrets(), key=len, reverse=True):
+            text = text.replace(secret, _MASK)
+        return masked(text)
+
+    def _secrets(self) -> set[str]:
+        found = [value for name, value in self.headers if _is_secret(name)]
+        words = [word for value in found for word in _parts_of_secret(value)]
+        for match in _secrets_in_url.finditer(self.url):
+            value = match["value"] or match["password"]
+            words += [value, unquote_plus(value)]
+        return {word for word in (*found, *words) if len(word) >= _SHORTEST}
 
     @property
     def path(self) -> str:
@@ -179,6 +214,49 @@ class Request(Struct, frozen=True):
         return None if name is None else got.with_path(f"{self.path.rstrip('/')}/{name}")
 
 
+def masked(text: str) -> str:
+    """A URL, or a text with URLs in it, with ``***`` for the keys and passwords in them."""
+    return _secrets_in_url.sub(lambda at: f"{at['query'] or at['user']}{_MASK}", text)
+
+
+def _is_secret(name: str) -> bool:
+    return _holds_secret(name) is not None and _is_open(name) is None
+
+
+def _parts_of_secret(value: str) -> Iterator[str]:
+    """What is secret in ``Bearer sk-1`` and in ``a=secret; b=other``."""
+    yield value.rpartition(" ")[2]
+    for pair in value.split(";"):
+        yield pair.partition("=")[2].strip()
+
+
+def _shown(name: str, value: str) -> str:
+    """A header's value, with its scheme alone where it is a secret: ``Bearer ***``."""
+    if not _is_secret(name):
+        return value
+    scheme, space, _ = value.partition(" ")
+    return f"{scheme} {_MASK}" if space and "=" not in scheme else _MASK
+
+
+def check_body(body: Any) -> None:
+    """See that a body can be sent again: all of it is there, as bytes; ``None``: there is none.
+
+    Adapters whose client builds the body ask before it is built: a client reads what can be read
+    once.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if body is not None and not isinstance(body, bytes):
+        if isinstance(body, str):
+            raise TypeError("the body must be bytes, not str: encode it, as with .encode()")
+        raise TypeError(
+            f"the body must be bytes, not {type(body).__name__}: a request that may be sent"
+            " again must not be used up by the first time; read all of it first, as with"
+            " b''.join(...) or .read()"
+        )
+
+
 def segment(text: str | None) -> str | None:
     """A text that a server named, as one piece of a path.
 
@@ -201,12 +279,13 @@ def _check_url(url: str) -> None:
     try:
         scheme, host, _ = _origin(url)
     except ValueError as reason:
-        raise ValueError(f"{url!r} is no URL: {reason}") from None
+        raise ValueError(f"{masked(url)!r} is no URL: {masked(str(reason))}") from None
     if scheme not in _PORTS or not host:
-        raise ValueError(f"the URL must begin with http:// or https:// and a host, not {url!r}")
+        shown = masked(url)
+        raise ValueError(f"the URL must begin with http:// or https:// and a host, not {shown!r}")
     if _breaks_url(url):
         raise ValueError(
-            f"a URL cannot hold white space, control characters or a backslash: {url!r};"
+            f"a URL cannot hold white space, control characters or a backslash: {masked(url)!r};"
             " percent-encode them, as with urllib.parse.quote"
         )
 
@@ -226,3 +305,7 @@ class Known(Struct, frozen=True):
 
     id: str | None = None
     headers: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        shown = {name: _shown(name, value) for name, value in self.headers.items()}
+        return f"Known(id={self.id!r}, headers={shown!r})"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests import cuts
 from tests.reading import read
 
-from tokenwire import Dialect, Done, Error, Event, State, StreamEncoder
+from tokenwire import Dialect, Done, Error, Event, Finished, State, StreamEncoder, Usage
 from tokenwire.dialects.detect import Detector
 
 
@@ -53,6 +53,16 @@ def assert_round_trip(dialect: Dialect, said: list[Event]) -> None:
     outcome = read(cuts.in_pieces(wire, 7), dialect)
     assert outcome == read([wire], dialect)
     assert outcome.events == said
+
+
+def assert_cut_off(dialect: Dialect, said: list[Event]) -> None:
+    """Without its end, an answer is known to be cut; what of it came before is read all the same."""
+    held = (Finished, Usage, Done, Error)  # these come with the end
+    begun = [event for event in said if not isinstance(event, held)]
+    *read_of_it, last = read([sent(dialect, *begun)], dialect).events
+    assert read_of_it == begun
+    assert isinstance(last, Error)
+    assert last.kind == "truncated"
 
 
 def junk(*names: str) -> st.SearchStrategy[object]:

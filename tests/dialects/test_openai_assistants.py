@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.answers import counts, cut, errors, heartbeats, texts, words
+from tests.answers import counts, errors, heartbeats, texts, words
 from tests.cuts import in_every_cut
+from tests.dialects.checks import assert_cut_off, assert_round_trip
 from tests.reading import read
 
 from tokenwire import (
@@ -445,17 +446,12 @@ def answers(draw: st.DrawFn) -> list[Event]:
     return [*events, Done(reason)]  # type: ignore[arg-type]
 
 
-@given(answers(), st.data())
+@given(answers())
 @settings(deadline=None)
-def test_round_trip(events: list[Event], data: st.DataObject) -> None:
+def test_round_trip(events: list[Event]) -> None:
     """Parsing what was encoded gives the same events, however it is cut; also if it broke off."""
-    assert read(data.draw(cut(encode(*events))), OPENAI_ASSISTANTS).events == events
-    held = (Finished, Usage, Done, Error)
-    body = [one for one in events if not isinstance(one, held)]
-    *said, last = read([encode(*body)], OPENAI_ASSISTANTS).events
-    assert said == body
-    assert isinstance(last, Error)
-    assert last.kind == "truncated"
+    assert_round_trip(OPENAI_ASSISTANTS, events)
+    assert_cut_off(OPENAI_ASSISTANTS, events)
 
 
 _NAMES = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -19,7 +21,11 @@ from tests.resume.playbook import (
 )
 
 from tokenwire.cursor import Cursor
-from tokenwire.resume.checkpoint import Checkpoint, CheckpointError, kept
+from tokenwire.events import Token, ToolCall
+from tokenwire.resume.backoff import NEVER
+from tokenwire.resume.checkpoint import Checkpoint, CheckpointError, fingerprint, kept
+from tokenwire.resume.cursor import MAX_RECENT
+from tokenwire.resume.replay import MAX_CHANNELS, Digest, Said
 from tokenwire.resume.session import Session
 
 OPEN = "open POST /answer"
@@ -107,13 +113,14 @@ def test_within_an_event_that_says_several_things() -> None:
     running = session("openai-responses", ASKED)
     play(running, ASKING, head(), "read", data(CREATED + part), "Started(id='r')", *whole[:3])
     checkpoint = stored(running)
-    assert (checkpoint.cursor.value, checkpoint.beyond) == (1, 1)
+    assert checkpoint.cursor.value == 1
+    assert checkpoint.tail.length
     second = session("openai-responses", ASKED, checkpoint=checkpoint)
     resumed = "open GET /v1/responses/r?stream=true&starting_after=0"
     play(second, resumed, head(), "read", data(": hm\n\n"), "Heartbeat(text='hm')", "read")
-    assert stored(second).beyond == 1  # a sign of life moves nothing
+    assert stored(second).tail == checkpoint.tail  # a sign of life moves nothing
     play(second, data(part), "Started(id='r')", whole[3])
-    assert stored(second).beyond == 2
+    assert stored(second).tail.length > checkpoint.tail.length
     third = session("openai-responses", ASKED, checkpoint=stored(second))
     play(third, resumed, head(), "read", data(part), "Started(id='r')", whole[4], "close", "ended")
 
@@ -201,7 +208,7 @@ def test_what_a_replay_holds_is_not_behind_us() -> None:
 def test_a_replay_after_a_place_within_an_event_begins_anew() -> None:
     """Its later connections leave out nothing of what was never delivered."""
     ways = ("cursor", "replay")
-    checkpoint = replace(taken_over(), beyond=1)
+    checkpoint = replace(taken_over(), tail=Said().and_then("more"))
     running = session("openai-responses", ASKED, strategies=ways, checkpoint=checkpoint)
     piece = 'data: {"type":"response.output_text.delta","sequence_number":%d,"delta":"%s"}\n\n'
     play(
@@ -239,14 +246,18 @@ def test_a_replay_knows_what_was_said_though_the_first_process_would_not_have_re
     play(running, OPEN, head(), "read", data("data: Hi\n\ndata: you\n\n"), "Token(text='you')")
 
 
-def test_events_that_end_in_another_way_are_not_counted_before_they_are_delivered() -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_events_are_counted_however_their_lines_end(end: str) -> None:
     asked = post("/completion", b"{}", ("X-Conversation-Id", "c"))
     running = session("llamacpp", asked)
-    wire = 'data: {"content":"a","stop":false}\r\n\r\ndata: {"content":"b","stop":false}\n\n'
-    play(running, "open POST /completion", head(), "read", data(wire), "Token(text='a')")
-    assert running.checkpoint(0).cursor == Cursor("bytes", None)
-    play(running, "Token(text='b')")
-    assert running.checkpoint(0).cursor == Cursor("bytes", len(wire))
+    pieces = [f'data: {{"content":"{text}","stop":false}}{2 * end}' for text in "ab"]
+    play(running, "open POST /completion", head(), "read", data("".join(pieces)))
+    at = 0
+    for piece, text in zip(pieces, "ab", strict=True):
+        play(running, f"Token(text='{text}')")
+        at += len(piece)
+        # A LF behind its CR is no part of the event: sent again, it is an empty line.
+        assert running.checkpoint(0).cursor == Cursor("bytes", at - len(end) + 1)
 
 
 def test_an_event_source_is_gone_on_with_from_an_id_alone() -> None:
@@ -277,7 +288,233 @@ def test_before_anything() -> None:
     play(session("sse", checkpoint=stored(running)), OPEN)
 
 
+# --- what came behind the last place ---
+
+
+def test_what_has_no_id_is_told_once() -> None:
+    running = session("sse")
+    play(running, OPEN, head(), "read", data(FIRST + "data: you\n\n"), HI, "Token(text='you')")
+    play(
+        session("sse", checkpoint=stored(running)),
+        "open POST /answer Last-Event-ID: a-0",
+        head(),
+        "read",
+        data("data: yo\n\ndata: u there\n\n"),
+        "Token(text=' there')",
+        "read",
+    )
+
+
+def test_a_service_that_goes_on_elsewhere() -> None:
+    running = session("sse")
+    play(running, OPEN, head(), "read", data(FIRST + "data: you\n\n"), HI, "Token(text='you')")
+    play(
+        session("sse", checkpoint=stored(running)),
+        "open POST /answer Last-Event-ID: a-0",
+        head(),
+        "read",
+        data("data: there\n\n"),
+        "close",
+        "vendor error: asked to go on behind id 'a-0', the service sent something else than it had"
+        " sent there before; nothing of that was delivered. A service that goes on elsewhere should"
+        " name the place of every event",
+        "ended: vendor",
+    )
+
+
+def test_a_service_that_goes_on_elsewhere_may_be_asked_anew() -> None:
+    ways = ("last_event_id", "replay")
+    running = session("sse", strategies=ways)
+    play(running, OPEN, head(), "read", data(FIRST + "data: you\n\n"), HI, "Token(text='you')")
+    play(
+        session("sse", strategies=ways, checkpoint=stored(running)),
+        "open POST /answer Last-Event-ID: a-0",
+        head(),
+        "read",
+        data("data: there\n\n"),
+        "close",
+        "reconnecting 1 by replay: vendor",
+        "sleep 0",
+        WAKE,
+        OPEN,
+        head(),
+        "read",
+        data("data: Hi\n\ndata: you\n\ndata: all\n\n"),
+        "Token(text='all')",
+        "read",
+    )
+
+
+def test_an_empty_id_is_no_place_to_go_on_from() -> None:
+    running = session("sse")
+    play(running, OPEN, head(), "read", data(FIRST + "id:\ndata: you\n\n"), HI, "Token(text='you')")
+    play(
+        session("sse", checkpoint=stored(running)),
+        "transport error: the answer of this checkpoint cannot be gone on with: there is no cursor"
+        " for Last-Event-ID header, and no other way was allowed",
+        "ended: transport",
+    )
+
+
+PARTIAL = 'id: {}\nevent: messages/partial\ndata: [{{"id":"m","type":"ai","content":"{}"}}]\n\n'
+
+
+def test_whole_texts_are_not_told_again() -> None:
+    """LangGraph repeats the message: a decoder that does not know its beginning would too."""
+    asked = post("/runs/stream")
+    running = session("langgraph", asked)
+    first = PARTIAL.format(1, "Pa") + PARTIAL.format(2, "Paris")
+    play(running, "open POST /runs/stream", head(Location="/runs/1/stream"), "read", data(first))
+    play(running, "Token(text='Pa')", "Token(text='ris')")
+    play(
+        session("langgraph", asked, checkpoint=stored(running)),
+        "open GET /runs/1/stream Last-Event-ID: -1",
+        head(),
+        "read",
+        data(first + PARTIAL.format(3, "Paris!")),
+        "Token(text='!')",
+        "read",
+    )
+
+
+def test_a_service_that_does_not_know_the_place_any_more() -> None:
+    asked = post("/runs/stream")
+    running = session("langgraph", asked)
+    play(running, "open POST /runs/stream", head(Location="/runs/1/stream"), "read")
+    play(running, data(PARTIAL.format("one", "Pa")), "Token(text='Pa')")
+    play(
+        session("langgraph", asked, checkpoint=stored(running), retry=NEVER),
+        "open GET /runs/1/stream Last-Event-ID: -1",
+        head(),
+        "read",
+        data(PARTIAL.format("two", "Lon") + "event: end\n\n"),
+        "read",
+        EOF,
+        "close",
+        "truncated error: the body ended before any event of langgraph came; it began with"
+        """ '[{"id":"m","type":"ai","content":"Lon"}]'; all of the answer was asked for again, and"""
+        " it did not come as far as id 'one'",
+        "ended: truncated",
+    )
+
+
+# --- its size ---
+
+
+LONG = 5_000_000
+PIECE = "aé🗼\n" * 250  # of a thousand characters
+
+
+@pytest.mark.parametrize(
+    ("dialect", "strategy", "wire"),
+    [
+        ("sse", "last_event_id", "id: {}\ndata: {}\n\n"),
+        ("sse", "last_event_id", "{0:.0}data: {1}\n\n"),  # but for the first, without an id
+        ("positioned", "cursor", '{0:.0}data: {{"token":"{1}"}}\n\n'),
+        ("sse", "replay", "{0:.0}data: {1}\n\n"),
+        ("sse", "continuation", "{0:.0}data: {1}\n\n"),
+    ],
+)
+def test_it_does_not_grow_with_the_answer(dialect: str, strategy: str, wire: str) -> None:
+    running = session(dialect, strategies=(strategy,))
+    text = PIECE.replace("\n", " ")
+    first = {"sse": "id: 0\ndata: a\n\n", "positioned": 'data: {"token":"a","position":0}\n\n'}
+    play(running, OPEN, head(), "read", data(first[dialect]), "Token(text='a')", "read")
+    sizes: list[int] = []
+    for number in range(LONG // len(text)):
+        play(running, data(wire.format(f"answer-{number}", text)), f"Token(text={text!r})", "read")
+        if number % 1000 == 999:
+            sizes.append(len(running.checkpoint(0).to_json()))
+    assert len(sizes) == 5
+    assert max(sizes) < 800
+    assert sizes[-1] - sizes[0] < 20  # a digit or two
+
+
+def test_ids_without_an_order_are_remembered_up_to_a_number() -> None:
+    running = session("sse")
+    play(running, OPEN, head(), "read", data(FIRST), HI, "read")
+    for number in range(2 * MAX_RECENT):
+        play(running, data(f"id: {number}-x\ndata: a\n\n"), "Token(text='a')", "read")
+    checkpoint = stored(running)
+    assert len(checkpoint.recent) == MAX_RECENT
+    assert len(checkpoint.to_json()) < 4000
+
+
+def test_it_does_not_grow_with_the_parts_of_an_answer() -> None:
+    digest = Digest()
+    for number in range(10 * MAX_CHANNELS):
+        digest.add(Token("Hi", part=number))
+        digest.add(ToolCall("k" * 5000 + str(number), arguments="{}"))
+    told = Checkpoint(
+        dialect="sse", request="", cursor=Cursor(), said=tuple(digest.channels.items())
+    )
+    assert len(digest.channels) == MAX_CHANNELS + 1
+    assert len(told.to_json()) < 20_000
+
+
+def test_it_does_not_grow_with_what_a_server_names() -> None:
+    running = session("sse")
+    long = "i" * 100_000
+    play(running, OPEN, head(Location=long), "read", data(FIRST), HI, "read")
+    for number in range(300):
+        text = f"id: {number}{'é' * 4000}\nevent: x\ndata: a\n\n"
+        play(running, data(text), "Data(kind='x', value='a')", "read")
+    play(running, data(f"id: {long}\ndata: you\n\n"), "Token(text='you')", "read")
+    checkpoint = stored(running)
+    assert len(checkpoint.to_json()) < 32_000
+    assert checkpoint.cursor.value == f"299{'é' * 4000}"  # a longer one no header can hold
+    assert checkpoint.tail.length
+
+
+# --- one request, as several clients write it ---
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}',
+        b'{ "b" : ["\\u00e9", {"c": null}], "temperature": 1.0,\n "a": 1 }',
+        b'{"temperature":1e0,"a":1,"b":["\xc3\xa9",{"c":null}]}',
+    ],
+)
+def test_a_request_is_the_same_however_its_json_is_written(body: bytes) -> None:
+    same = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'))
+    assert fingerprint(post(body=body)) == same
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1.5}',
+        b'{"a":"1","b":["\xc3\xa9",{"c":null}],"temperature":1}',
+        b'{"a":1,"b":[{"c":null},"\xc3\xa9"],"temperature":1}',
+        b"a=1&b=2",
+        b"",
+        b"[" * 100_000,
+    ],
+)
+def test_another_body_is_another_request(body: bytes) -> None:
+    other = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'))
+    assert fingerprint(post(body=body)) != other
+    assert fingerprint(post(body=body)) == fingerprint(post(body=body))
+
+
+def test_a_key_in_the_url_may_change() -> None:
+    one, two = (fingerprint(post(f"/answer?key={key}&alt=sse")) for key in ("old-1", "new-22"))
+    assert one == two != fingerprint(post("/answer?key=old-1"))
+
+
 # --- what cannot be used ---
+
+
+@pytest.mark.parametrize("cursor", [Cursor("id", "a-0"), Cursor("bytes", "a-0")])
+def test_a_cursor_of_another_stream(cursor: Cursor) -> None:
+    asked = post("/completion", b"{}", ("X-Conversation-Id", "c"))
+    checkpoint = Checkpoint(
+        dialect="llamacpp", request=fingerprint(asked), cursor=cursor, begun=True
+    )
+    with pytest.raises(CheckpointError, match="goes on behind bytes: it is of another stream"):
+        session("llamacpp", asked, checkpoint=checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -328,3 +565,25 @@ def test_it_holds_no_secret_and_no_text() -> None:
     play(running, data("id: 1\ndata: confidential\n\n"), "Token(text='confidential')")
     wire = running.checkpoint(0).to_json()
     assert not [word for word in (b"sk-1", b"secret", b"confidential") if word in wire]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retry": 3}, "retry must be a RetryPolicy, not int"),
+        ({"deadlines": 30.0}, "deadlines must be a Deadlines, not float"),
+        ({"breaker": "x"}, "breaker must be a CircuitBreaker, not str"),
+        ({"partial": "text"}, "partial must be a Completion, not str"),
+        ({"checkpoint": b"{}"}, r"checkpoint must be a Checkpoint, not bytes: .*from_json\(data\)"),
+        ({"strategies": "replay"}, r"strategies must be a sequence, as \['replay'\], not a str"),
+    ],
+)
+def test_options_of_another_kind_are_refused_at_once(options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        session("sse", **options)
+
+
+def test_a_value_of_another_version_is_refused() -> None:
+    other = replace(session("sse").checkpoint(0.0), version=99)
+    with pytest.raises(CheckpointError, match="of version 99"):
+        session("sse", checkpoint=other)

@@ -79,6 +79,24 @@ def test_where_the_same_request_is_sent_again() -> None:
     assert [name for name in RESUMABLE if resumption(name).live] == ["event-stream"]
 
 
+def test_where_all_of_it_can_be_asked_for_again() -> None:
+    """By another process, whose decoder has seen nothing; the others' decoders need no memory."""
+    assert {name: resumption(name).beginning for name in RESUMABLE} == {
+        "event-stream": None,
+        "gemini-interactions": "",
+        "langgraph": "-1",
+        "llamacpp": 0,
+        "mcp": None,
+        "openai-chat/cloudflare": 0,
+        "openai-chat/llamacpp": 0,
+        "openai-responses": 0,
+        "positioned": None,
+        "replicate": None,
+        "sse": None,
+        "workers-ai": 0,
+    }
+
+
 @pytest.mark.parametrize("name", ["a2a", "dify", "vercel-ui"])
 def test_a_snapshot_is_no_way_to_go_on(name: str) -> None:
     dialect = get_dialect(name)
@@ -186,6 +204,14 @@ GOOGLE = "https://generativelanguage.googleapis.com/v1beta/interactions"
             "e2",
             "v1_a",
             get(f"{GOOGLE}/v1_a?stream=true&last_event_id=e2"),
+        ),
+        # all of it
+        (post(GOOGLE), "", "v1_a", get(f"{GOOGLE}/v1_a?stream=true")),
+        (
+            get(f"{GOOGLE}/v1_a?stream=true&last_event_id=e1"),
+            "",
+            "v1_a",
+            get(f"{GOOGLE}/v1_a?last_event_id=e1&stream=true"),
         ),
         (post(GOOGLE, {"store": False}), "e1", "v1_a", None),
         (post(GOOGLE), "e1", None, None),

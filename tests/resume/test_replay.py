@@ -170,3 +170,21 @@ def test_a_new_answer_that_says_ever_more_beside_the_old_one_is_not_held_for_eve
     assert made.receive(other) == [Reset(0), *[other] * 6]
     assert made.diverged
     assert made.receive(Token("x")) == [Token("x")]
+
+
+def test_more_channels_than_are_told_apart() -> None:
+    """Said again in the same pieces, they are known all the same."""
+    places = [(number % 2, number) for number in range(3 * replay.MAX_CHANNELS)]
+    many: list[Event] = [Token("ab", *place) for place in places]
+    assert new(many, *many, Token("c", part=500)) == [Token("c", part=500)]
+    other = [Token("ac" if place == (0, 300) else "ab", *place) for place in places]
+    assert new(many, *other) == [Reset(0), Reset(1), *other]
+
+
+def test_a_long_key_of_a_call() -> None:
+    call = ToolCall("k" * 5000, name="look")
+    made = digest(call)
+    assert all(len(key) < 100 for _, _, key in made.channels)
+    assert new([call], call, ToolCall("k" * 5000, arguments="{}")) == [
+        ToolCall("k" * 5000, arguments="{}")
+    ]

@@ -321,7 +321,7 @@ def test_what_an_open_event_at_the_cut_said_is_said_once() -> None:
     """It was whole JSON, so the decoder has read it, and its answer was left out."""
     asked = post("/v1/responses", b'{"background":true,"stream":true}')
     call = (
-        'data: {"type":"response.output_item.added","sequence_number":1,"output_index":0,'
+        'data: {"type":"response.output_item.added","sequence_number":2,"output_index":0,'
         '"item":{"id":"f","type":"function_call","name":"look","arguments":"","call_id":"c"}}'
     )
     play(
@@ -331,7 +331,7 @@ def test_what_an_open_event_at_the_cut_said_is_said_once() -> None:
         "read",
         data(
             'data: {"type":"response.created","sequence_number":0,"response":{"id":"r"}}\n\n'
-            'data: {"type":"response.output_text.delta","sequence_number":0,"delta":"Hi"}\n\n'
+            'data: {"type":"response.output_text.delta","sequence_number":1,"delta":"Hi"}\n\n'
         ),
         "Started(id='r')",
         HI,
@@ -342,7 +342,7 @@ def test_what_an_open_event_at_the_cut_said_is_said_once() -> None:
         "close",
         "reconnecting 1 by cursor: truncated",
         *SLEPT,
-        "open GET /v1/responses/r?stream=true&starting_after=0",
+        "open GET /v1/responses/r?stream=true&starting_after=1",
         head(),
         "read",
         data(call + "\n\n"),

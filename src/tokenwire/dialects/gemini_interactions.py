@@ -64,7 +64,7 @@ class Decoder:
     def __init__(self) -> None:
         self._answer = OneChoice(STATUSES)
         self._calls = NumberedCalls()
-        self._whole: set[int] = set()  # open calls whose arguments came in one piece
+        self._whole: dict[int, None] = {}  # open calls whose arguments came in one piece
         self._usage: Usage | None = None
         self._failure: Any = None  # what a step says of its failure
 
@@ -201,10 +201,10 @@ class Decoder:
         if self._calls.full:
             return [malformed(frame, f"more than {MAX_INDEX} tool calls are open")]
         key = self._calls.open(index)
-        self._whole.discard(index)
+        self._whole.pop(index, None)
         arguments = _json(step["arguments"]) if step.get("arguments") else ""
         if arguments:
-            self._whole.add(index)
+            self._whole[index] = None
         id = _text(step.get("id")) or None
         name = _text(step.get("name")) or None
         served = kind != "function_call"
@@ -223,12 +223,12 @@ class Decoder:
         if arguments and index in self._whole:
             return [Data(kind, delta, 0, index, frame=frame), *events]
         if arguments:
-            self._whole.add(index)
+            self._whole[index] = None
             return [ToolCall(key, arguments=_json(arguments), frame=frame), *events]
         return events
 
     def _close(self, index: int, frame: Frame) -> list[Event]:
-        self._whole.discard(index)
+        self._whole.pop(index, None)
         key = self._calls.close(index)
         return [ToolCall(key, complete=True, frame=frame)] if key is not None else []
 
@@ -261,12 +261,14 @@ def read_event_id(frame: Frame) -> str | None:
 def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
     """A GET of the interaction, for the events behind the last one that had an id.
 
-    None for one that is not stored, and where no event had an id yet.
+    None for one that is not stored, and where no event had an id yet. Without an id it gives all
+    events, or where the request itself has one, those behind that.
     """
     going = request.as_get_of(known.id)
     if cursor.value is None or going is None or request.fields.get("store") is False:
         return None
-    return going.with_query(stream="true", last_event_id=cursor.value)
+    going = going.with_query(stream="true")
+    return going.with_query(last_event_id=cursor.value) if cursor.value else going
 
 
 GEMINI_INTERACTIONS = Dialect(
@@ -281,6 +283,7 @@ GEMINI_INTERACTIONS = Dialect(
         field="last_event_id in the URL",
         read=read_event_id,
         reconnect=reconnect,
+        beginning="",
     ),
     marks=(
         ("event_type=interaction.*",),

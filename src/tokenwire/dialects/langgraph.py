@@ -161,6 +161,7 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             kind="id",
             field="Last-Event-ID header on a GET of the Location",
             reconnect=reconnect,
+            beginning="-1",  # as the SDK joins a run from its beginning
         ),
         marks=(
             ("@event=metadata", "run_id"),

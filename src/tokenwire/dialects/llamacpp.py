@@ -140,7 +140,11 @@ def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
 
 
 RESUMPTION: Final[Resumption] = Resumption(
-    method="cursor", kind="bytes", field="from in the URL of GET /v1/stream", reconnect=reconnect
+    method="cursor",
+    kind="bytes",
+    field="from in the URL of GET /v1/stream",
+    reconnect=reconnect,
+    beginning=0,
 )
 """Of all routes of this server: it keeps bytes, whatever they say."""
 

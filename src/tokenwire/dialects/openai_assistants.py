@@ -69,7 +69,7 @@ class Decoder:
         self._told: str | None = None  # the message that deltas brought last
         self._calls = NumberedCalls()
         self._steps: dict[str, list[str]] = {}  # the names of open calls by step
-        self._ids: set[str] = set()  # of all calls
+        self._ids: dict[str, None] = {}  # of all calls
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -151,7 +151,7 @@ class Decoder:
                 key = self._calls.open(name)
                 self._steps.setdefault(step, []).append(name)
             if call.id and len(self._ids) <= MAX_INDEX:
-                self._ids.add(call.id)
+                self._ids[call.id] = None
             events += _receive_call(call, key, frame)
         return events
 

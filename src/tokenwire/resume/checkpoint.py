@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from tokenwire.cursor import Cursor
+from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import TokenwireError
-from tokenwire.request import Request
+from tokenwire.request import Request, masked
 from tokenwire.resume.backoff import Backoff
 from tokenwire.resume.replay import Channel, Said
 
@@ -37,7 +38,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         request: A hash of the request that it belongs to.
         cursor: The place behind the last event that was delivered.
         recent: The ids delivered last.
-        beyond: Events of the frame behind the cursor that were delivered, where it has several.
+        tail: What was delivered behind the cursor, as length and checksums.
+        head: What was delivered before the stream named any place, in the same way.
         id: The answer's id.
         headers: What its first response said about where it is kept.
         begun: Some of the answer was delivered.
@@ -51,7 +53,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     request: str
     cursor: Cursor
     recent: tuple[str, ...] = ()
-    beyond: int = 0
+    tail: Said = Said()
+    head: Said = Said()
     id: str | None = None
     headers: dict[str, str] = {}
     begun: bool = False
@@ -75,11 +78,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
             version = msgspec.json.decode(data, type=_Version).version
         except ValueError as error:
             raise CheckpointError(f"this is no checkpoint, or half of one: {error}") from None
-        if version != VERSION:
-            raise CheckpointError(
-                f"the checkpoint is of version {version}, and this reads version {VERSION}:"
-                " ask for the answer anew"
-            )
+        _check_version(version)
         try:
             return msgspec.json.decode(data, type=cls)
         except ValueError as error:
@@ -91,14 +90,25 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         Raises:
             CheckpointError: It is not.
         """
+        _check_version(self.version)
         if self.dialect != dialect:
             raise CheckpointError(
-                f"the checkpoint is of an answer in {self.dialect}, and this one is in {dialect}"
+                f"the checkpoint is of an answer in {self.dialect}, and this one is in {dialect}:"
+                " use the dialect that made it"
             )
         if self.request != fingerprint(request):
             raise CheckpointError(
-                "the checkpoint is of another request: method, URL and body must be the same"
+                f"the checkpoint is of another request than this {request.method}: method, URL and"
+                " body must be the same, but for credentials and how the JSON is written"
             )
+
+
+def _check_version(version: int) -> None:
+    if version != VERSION:
+        raise CheckpointError(
+            f"the checkpoint is of version {version}, and this reads version {VERSION}:"
+            " ask for the answer anew"
+        )
 
 
 class _Version(Struct):
@@ -106,11 +116,34 @@ class _Version(Struct):
 
 
 def fingerprint(request: Request) -> str:
-    """A hash of a request's method, URL and body; headers may change, as credentials do."""
+    """A hash of a request's method, URL and body.
+
+    Headers may change, as credentials do, in the URL as well. Of a JSON body it counts what it
+    says, not how a client writes that: the order of fields, white space, escapes and ``1.0`` for
+    ``1`` make no difference.
+    """
     told = blake2b(digest_size=16)
-    for part in (request.method.encode(), request.url.encode(), request.body or b""):
+    body = request.body or b""
+    for part in (request.method.encode(), masked(request.url).encode(), _canonical(body)):
         told.update(len(part).to_bytes(8, "big") + part)
     return told.hexdigest()
+
+
+def _canonical(body: bytes) -> bytes:
+    """A JSON body in the one form that all clients' forms have in common; any other as it is."""
+    try:
+        return msgspec.json.encode(_whole(msgspec.json.decode(body)), order="sorted")
+    except UNREADABLE:
+        return body
+
+
+def _whole(value: Any) -> Any:
+    """The value with whole numbers as such: JavaScript writes 1.0 as 1."""
+    if is_mapping(value):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if is_list(value):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def kept(headers: Mapping[str, str]) -> dict[str, str]:

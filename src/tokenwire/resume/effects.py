@@ -20,7 +20,8 @@ class OpenRequest(Struct, frozen=True):
     """Send this request. Answer with ``response_started`` or ``connection_lost``.
 
     Attributes:
-        request: What to send; redirects, proxies and credentials are the client's business.
+        request: What to send; proxies and credentials are the client's business, and so are
+            redirects, but for event sources.
         deadline: When to stop waiting and call ``timer_fired``; ``None``: never.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from tokenwire.completion import Completion
 from tokenwire.cursor import Cursor
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Dialect, get_dialect
 from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Error, ErrorKind
 from tokenwire.request import Known, Request
@@ -22,8 +23,17 @@ if TYPE_CHECKING:
 
 Strategy: TypeAlias = Literal["last_event_id", "cursor", "replay", "continuation"]
 
+# RFC 9110, section 5.5: what no header's value holds; h11 refuses to send it.
+_is_unsendable: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+
 # After these the answer may go on behind its cursor: the service said nothing against it.
 BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "timeout", "http"})
+
+
+def is_live(dialect: Dialect | str) -> bool:
+    """Is this an event source, which goes on with what comes next and has no end?"""
+    found = get_dialect(dialect) if isinstance(dialect, str) else dialect
+    return found.resumption is not None and found.resumption.live
 
 
 class Plan(Struct):
@@ -65,7 +75,7 @@ class Planner:
         self.why_none = ""
         self._request = _with_defaults(request, dialect)
         self._dialect = dialect
-        self._spent: set[str] = set()
+        self._spent: tuple[str, ...] = ()
 
     def anew(self) -> Plan:
         """Ask as at first."""
@@ -80,7 +90,7 @@ class Planner:
             and error.status != NO_CONTENT
             and error.recovery is Recovery.FATAL
         ):
-            self._spent.add(plan.method)
+            self._spent += (plan.method,)
 
     def go_on(
         self,
@@ -121,21 +131,26 @@ class Planner:
         resumption = self._dialect.resumption
         if resumption is None:
             return f"{self._dialect.name} has no way to resume, and no other was allowed"
-        if cursor.value is not None:
+        if cursor.value not in (None, ""):
             return "the service keeps no answer to such a request, and no other way was allowed"
         return f"there is no cursor for {resumption.field}, and no other way was allowed"
 
     def _behind(self, cursor: Cursor, known: Known, *, elsewhere: bool) -> Request | None:
         resumption = self._dialect.resumption
-        if resumption is None or (cursor.value is None and not resumption.live):
+        # An empty id names no place: only an event source goes on with what comes next.
+        if resumption is None or (cursor.value in (None, "") and not resumption.live):
             return None
         if elsewhere and resumption.beginning is not None:
             cursor = replace(cursor, value=resumption.beginning)
         if resumption.reconnect is not None:
             return resumption.reconnect(self._request, cursor, known)
-        if cursor.value is None or cursor.value == "":
+        if cursor.value is None:
             return self._request
-        return self._request.with_header("Last-Event-ID", str(cursor.value))
+        id = str(cursor.value).strip(" \t")  # as on the wire: what stands around it is not of it
+        if _is_unsendable(id):
+            self.why_none = "the last id cannot be sent: it holds control characters"
+            return None
+        return self._request.with_header("Last-Event-ID", id or None)
 
     def _continuation(self, answer: Completion) -> Plan | None:
         """Ask the model to go on from what was delivered, if that can be asked."""
@@ -152,6 +167,7 @@ class Planner:
             self.why_none = "the request allows no more output tokens"
             return None
         request = replace(self._request, body=msgspec.json.encode(found.body))
+        request = request.with_header("Content-Length", None)  # it was that of the old body
         if found.path:
             request = request.with_path(found.path + request.path.removeprefix("/v1"))
         return Plan("continuation", request, continuation=found)
@@ -161,6 +177,8 @@ def _possible(dialect: Dialect, asked: Sequence[Strategy] | None) -> tuple[Strat
     own = dialect.resumption.method if dialect.resumption is not None else None
     if asked is None:
         return (own,) if own is not None else ()
+    if isinstance(asked, str):
+        raise TypeError(f"strategies must be a sequence, as [{asked!r}], not a str")
     for strategy in asked:
         if strategy not in ("replay", "continuation", own):
             can = "replay, continuation" + (f", {own}" if own else "")
@@ -170,6 +188,8 @@ def _possible(dialect: Dialect, asked: Sequence[Strategy] | None) -> tuple[Strat
 
 def _with_defaults(request: Request, dialect: Dialect) -> Request:
     """What an event source sends unless told otherwise: WHATWG HTML, 9.2.3."""
+    if is_live(dialect):
+        request = request.with_header("Last-Event-ID", None)  # the session's cursor has it
     if not dialect.strict:
         return request
     for name, value in (("Accept", dialect.media_types[0]), ("Cache-Control", "no-cache")):

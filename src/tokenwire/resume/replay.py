@@ -7,6 +7,7 @@ that; if it differs, the old text is taken back and the new one given instead.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 from zlib import adler32, crc32
 
@@ -29,6 +30,12 @@ from tokenwire.events import (
 
 # Kind, choice, and block or call.
 Channel: TypeAlias = tuple[str, int, str]
+
+# Channels that are told apart: an answer has one to ten. What is said in further ones goes into one
+# for each choice, so that a checkpoint stays small; said again in other pieces, it is another text.
+MAX_CHANNELS: Final = 128
+
+_LONGEST: Final = 64  # characters of a call's key; those made here have less than ten
 
 # Events that may be held beside one for each character that is to be said again. A peer that sends
 # more before it has said that is not saying the same again.
@@ -53,8 +60,16 @@ class Said(Struct, frozen=True, array_like=True):
         data = text.encode("utf-8", "surrogatepass")
         return Said(self.length + len(text), crc32(data, self.crc), adler32(data, self.adler))
 
+    @property
+    def shown(self) -> str:
+        """In place of the text itself, as a short one."""
+        return f"{self.length}-{self.crc:x}-{self.adler:x}"
 
-_END: Final = "\0"  # no name has it in it, and JSON cannot
+
+NOTHING: Final = Said()
+
+END: Final = "\0"
+"""Stands between what is said: no name has it in it, and JSON cannot."""
 
 
 def channel_of(event: Event) -> tuple[Channel, str] | None:
@@ -70,14 +85,18 @@ def channel_of(event: Event) -> tuple[Channel, str] | None:
         case Refusal(text=text, index=index):
             return ("refusal", index, ""), text
         case ToolCall(key=key, index=index, name=name, arguments=arguments):
-            end = _END if event.complete else ""
-            return ("call", index, key), (f"{name}{_END}" if name else "") + arguments + end
+            end = END if event.complete else ""
+            return ("call", index, _short(key)), (f"{name}{END}" if name else "") + arguments + end
         case Data(kind=kind, index=index):
-            return ("data", index, ""), kind + _END
+            return ("data", index, ""), kind + END
         case Finished(index=index, reason=reason):
             return ("finished", index, ""), reason
         case _:
             return None
+
+
+def _short(key: str) -> str:
+    return key if len(key) <= _LONGEST else Said().and_then(key).shown
 
 
 class Digest:
@@ -98,8 +117,16 @@ class Digest:
             event = Token(event.text, event.index, event.part or 0)
         found = channel_of(event)
         if found is not None and found[1]:
-            channel, text = found
+            channel, text = _placed(found, self.channels)
             self.channels[channel] = self.channels.get(channel, Said()).and_then(text)
+
+
+def _placed(found: tuple[Channel, str], channels: Mapping[Channel, Said]) -> tuple[Channel, str]:
+    """The same, in the common channel of its choice if it has none of its own."""
+    channel, text = found
+    if channel in channels or len(channels) < MAX_CHANNELS:
+        return found
+    return ("rest", channel[1], ""), f"{channel}{END}{text}"
 
 
 def _voids(reset: Reset, channel: Channel) -> bool:
@@ -168,7 +195,7 @@ class Replay:
         found = channel_of(event)
         if found is None:
             return [] if isinstance(event, Started) else [event]
-        channel, text = found
+        channel, text = _placed(found, self._expected)
         expected = self._expected.get(channel)
         if expected is None or channel not in self._unproven:
             return [event]
@@ -180,16 +207,16 @@ class Replay:
         if told != expected:
             return None
         self._unproven.discard(channel)
-        return _rest(event, text[left:])
+        return rest_of(event, text[left:])
 
 
-def _rest(event: Event, text: str) -> list[Event]:
+def rest_of(event: Event, text: str) -> list[Event]:
     """The event with only the rest of its text; its id and name were told before."""
     match event:
         case Token() | Reasoning() | Refusal():
             return [replace(event, text=text)] if text else []
         case ToolCall(complete=complete):
-            arguments = text.removesuffix(_END) if complete else text
+            arguments = text.removesuffix(END) if complete else text
             return [replace(event, id=None, name=None, arguments=arguments)] if text else []
         case _:
             return []

@@ -46,6 +46,7 @@ from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept
 from tokenwire.resume.circuit import Permit, Refusal
 from tokenwire.resume.cursor import Place
 from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
+from tokenwire.resume.echoes import Echoes
 from tokenwire.resume.effects import (
     CloseResponse,
     Deliver,
@@ -55,7 +56,8 @@ from tokenwire.resume.effects import (
     ReadData,
     Sleep,
 )
-from tokenwire.resume.plan import BROKEN, Plan, Planner, Strategy
+from tokenwire.resume.plan import BROKEN, Plan, Planner, Strategy, is_live
+from tokenwire.resume.redirects import REDIRECTS, redirected
 from tokenwire.resume.replay import Digest, Replay
 
 if TYPE_CHECKING:
@@ -68,10 +70,23 @@ _UNCOUNTED: Final = (Heartbeat, Started)
 DEFAULT_RETRY: Final = RetryPolicy()
 DEFAULT_DEADLINES: Final = Deadlines()
 
+# An event source has no end: it is asked again for as long as somebody listens, and may have
+# nothing to say for hours. Only a connection that is dead must be found out.
+SOURCE_RETRY: Final = RetryPolicy(max_attempts=None)
+SOURCE_DEADLINES: Final = Deadlines(first_token=None, progress=None)
+
+_RESTART: Final = "a restart that was asked for"
+
+
+def default_deadlines(dialect: Dialect | str) -> Deadlines:
+    """What holds where a `Session` is given none."""
+    return SOURCE_DEADLINES if is_live(dialect) else DEFAULT_DEADLINES
+
 
 class _Phase(Enum):
     START = auto()
     OPENING = auto()  # `OpenRequest` waits for its answer
+    REDIRECTED = auto()  # that answer was to ask elsewhere
     READING = auto()
     SLEEPING = auto()
     ENDED = auto()
@@ -87,8 +102,10 @@ class Session:
         request: What asks for the answer.
         dialect: How the answer is written: a `Dialect` or the name of one. Not ``auto``.
         limits: Bounds on what the stream may make it hold.
-        retry: When to try again, and after how long.
-        deadlines: How long to wait for what.
+        retry: When to try again, and after how long. ``None``: `RetryPolicy` as it is by default;
+            an event source is then asked without a bound, unless it answers with no stream.
+        deadlines: How long to wait for what. ``None``: `Deadlines` as they are by default, and for
+            an event source only ``connect`` and ``idle``.
         breaker: Keeps requests from a service that is down; may be shared between sessions.
         strategies: What may be done after the first piece of the answer, in this order:
             ``last_event_id`` or ``cursor`` (what the dialect's API offers), ``replay`` (ask anew,
@@ -104,11 +121,55 @@ class Session:
     Raises:
         UnknownDialectError: No dialect has this name.
         ValueError: The dialect cannot do a strategy.
+        TypeError: An argument is of another kind.
         CheckpointError: The checkpoint is of another request.
 
     Attributes:
         dialect: The dialect.
     """
+
+    __slots__ = (
+        "_answer",
+        "_backoff",
+        "_begun",
+        "_breaker",
+        "_broken",
+        "_clocks",
+        "_counted",
+        "_deadlines",
+        "_digest",
+        "_echoes",
+        "_effects",
+        "_elapsed",
+        "_elsewhere",
+        "_endless",
+        "_error",
+        "_fingerprint",
+        "_given_up",
+        "_hops",
+        "_jitter",
+        "_joining",
+        "_known",
+        "_limits",
+        "_live",
+        "_open",
+        "_over",
+        "_parser",
+        "_part",
+        "_permit",
+        "_phase",
+        "_pieces",
+        "_place",
+        "_plan",
+        "_planner",
+        "_restarting",
+        "_retry",
+        "_retry_floor",
+        "_seam",
+        "_sent",
+        "_until",
+        "dialect",
+    )
 
     def __init__(
         self,
@@ -116,8 +177,8 @@ class Session:
         dialect: Dialect | str,
         *,
         limits: Limits = DEFAULT_LIMITS,
-        retry: RetryPolicy = DEFAULT_RETRY,
-        deadlines: Deadlines = DEFAULT_DEADLINES,
+        retry: RetryPolicy | None = None,
+        deadlines: Deadlines | None = None,
         breaker: CircuitBreaker | None = None,
         strategies: Sequence[Strategy] | None = None,
         checkpoint: Checkpoint | None = None,
@@ -125,22 +186,31 @@ class Session:
         seam: Policy = "reject",
         random: Callable[[], float] = _random,
     ) -> None:
+        _check("retry", retry, RetryPolicy)
+        _check("deadlines", deadlines, Deadlines)
+        _check("breaker", breaker, CircuitBreaker)
+        _check("checkpoint", checkpoint, Checkpoint)
+        _check("partial", partial, Completion)
         self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        self._live = is_live(self.dialect)
         self._planner = Planner(request, self.dialect, strategies)
         self._fingerprint = fingerprint(request)
         self._limits = limits
-        self._retry = retry
-        self._deadlines = deadlines
+        self._retry = retry or DEFAULT_RETRY
+        self._endless = self._live and retry is None
+        self._deadlines = deadlines or default_deadlines(self.dialect)
         self._breaker = breaker
-        self._random = random
+        self._jitter = random
         self._clocks: Clocks | None = None  # begun with the first effect
         self._effects: deque[Effect] = deque()
         self._phase = _Phase.START
         self._open = False
         self._over = False  # the body ended, and what it left is still to be delivered
         self._broken: tuple[ErrorKind, str] | None = None
+        self._restarting = False  # what came is still to be delivered
+        self._hops = 0  # redirects of this connection
         self._until = 0.0
-        self._pieces: deque[tuple[bytes, Cursor | None]] = deque()  # received, and not yet read
+        self._pieces: list[tuple[bytes, Cursor | None]] = []  # not yet read; the next one last
         self._counted: Cursor | None = None  # the place to be in when that is delivered
         self._retry_floor: int | None = None  # what a connection before this one asked for
         self._given_up = ""  # why there is no further attempt
@@ -155,12 +225,15 @@ class Session:
         )
         self._part = 0  # the block of the text that was delivered last
         self._error: Error | None = None  # how it ended
+        # An event source may be told where to begin, as if it had been there before.
+        first = (request.header("Last-Event-ID") or None) if self._live else None
         self._restore(
             checkpoint
             or Checkpoint(
                 dialect=self.dialect.name,
                 request=self._fingerprint,
-                cursor=Place(self.dialect.resumption).cursor,
+                cursor=replace(Place(self.dialect.resumption).cursor, value=first),
+                begun=first is not None,
             ),
             request,
         )
@@ -170,17 +243,23 @@ class Session:
         self._begun = checkpoint.begun
         self._place, self._known = Place(self.dialect.resumption), Known()
         if self._begun:
-            self._place = Place(self.dialect.resumption, checkpoint.cursor, checkpoint.recent)
+            self._place = Place(
+                self.dialect.resumption,
+                checkpoint.cursor,
+                checkpoint.recent,
+                checkpoint.tail,
+                checkpoint.head,
+            )
             self._known = Known(checkpoint.id, checkpoint.headers)
         self._backoff = checkpoint.backoff
         self._elapsed = checkpoint.elapsed
         self._digest = Digest(dict(checkpoint.said))
         # Something was delivered in another process: no decoder here has seen it.
         self._elsewhere = checkpoint.begun
-        self._beyond = checkpoint.beyond
-        self._left_out = checkpoint.beyond  # events of the first new frame that were delivered
         self._parser = StreamParser(self.dialect, limits=self._limits)
         self._plan = self._planner.anew()
+        self._sent = self._plan.request
+        self._echoes = Echoes(checkpoint.recent)
         if self._begun:
             plan = self._go_on_plan(None)
             if plan is None:
@@ -220,8 +299,12 @@ class Session:
     def response_started(self, status: int, headers: Mapping[str, str], now: float) -> None:
         """The response's head is there: the answer to `OpenRequest`."""
         clocks = self._expect(_Phase.OPENING, "response_started")
+        self._open = True
+        if self._live and status in REDIRECTS:
+            self._redirect(status, headers, now)
+            return
         clocks.connected(now)
-        self._phase, self._open = _Phase.READING, True
+        self._phase = _Phase.READING
         if 200 <= status < 300 and not self._known.headers:
             lower = {name.lower(): value for name, value in headers.items()}
             self._known = replace(self._known, headers=lower)
@@ -234,6 +317,7 @@ class Session:
         if self._pieces:
             raise LocalProtocolError("receive_data answers no effect that is waiting")
         self._pieces.extend(self._place.cut(data))
+        self._pieces.reverse()
 
     def receive_eof(self, now: float) -> None:
         """The body ended, cleanly as far as the transport can tell: an answer to `ReadData`."""
@@ -250,7 +334,7 @@ class Session:
             now: The time.
             kind: ``timeout`` where the client's own clock ran out.
         """
-        said = error if isinstance(error, str) else repr(error)
+        said = self._sent.masked(error if isinstance(error, str) else repr(error))
         if self._phase is _Phase.OPENING:
             self._judge(Error(kind, f"no response came: {said}", recovery=Recovery.RETRY), now)
         else:
@@ -269,6 +353,30 @@ class Session:
         elif self._phase is _Phase.SLEEPING and now >= self._until:
             self._phase = _Phase.START
 
+    def restart(self, now: float) -> None:
+        """Drop the connection and ask again behind what was delivered, at once.
+
+        What was received is delivered first. It counts as no attempt: a `Reconnecting` of attempt 0
+        without a cause tells of it. Between connections it only ends the wait; at the end it does
+        nothing. The effect that waits, if one does, is not to be answered any more.
+
+        An answer that can be asked for only by a new request, and for which no strategy allows
+        that, ends in the `Error` that says so.
+        """
+        match self._phase:
+            case _Phase.OPENING | _Phase.REDIRECTED:
+                self._again(Error("transport", f"no response came: {_RESTART}"))
+            case _Phase.READING:
+                self._restarting = True
+                if not self._over:
+                    self._over = True
+                    self._broken = "transport", _RESTART
+                self._close()
+            case _Phase.SLEEPING:
+                self._phase = _Phase.START
+            case _:  # nothing is open
+                pass
+
     def cancel(self) -> None:
         """The application wants no more: `CloseResponse`, if need be, and `Ended` follow."""
         if self._phase is not _Phase.ENDED:
@@ -285,7 +393,8 @@ class Session:
             request=self._fingerprint,
             cursor=self._place.cursor,
             recent=self._place.recent,
-            beyond=self._beyond,
+            tail=self._place.tail.said,
+            head=self._place.tail.head,
             id=self._known.id,
             headers=kept(self._known.headers),
             begun=self._begun,
@@ -306,6 +415,9 @@ class Session:
         match self._phase:
             case _Phase.START:
                 self._start(now, clocks)
+            case _Phase.REDIRECTED:
+                self._phase = _Phase.OPENING
+                self._effects.append(OpenRequest(self._sent, clocks.waiting(now)))
             case _Phase.OPENING:
                 raise LocalProtocolError(
                     "OpenRequest is not answered yet: call response_started or connection_lost"
@@ -328,7 +440,21 @@ class Session:
         self._permit = permit
         clocks.connecting(now)
         self._phase = _Phase.OPENING
-        self._effects.append(OpenRequest(self._plan.request, clocks.waiting(now)))
+        self._sent, self._hops = self._plan.request, 0
+        self._effects.append(OpenRequest(self._sent, clocks.waiting(now)))
+
+    def _redirect(self, status: int, headers: Mapping[str, str], now: float) -> None:
+        """Ask where this response leads; the next connection begins at the first place again."""
+        self._close()
+        named = {name.lower(): value for name, value in headers.items()}
+        try:
+            self._sent = redirected(self._sent, status, named.get("location", ""), self._hops)
+        except ValueError as reason:
+            message = f"the server answered {status}: {reason}"
+            self._judge(Error("http", message, status=status, recovery=Recovery.FATAL), now)
+        else:
+            self._hops += 1
+            self._phase = _Phase.REDIRECTED
 
     def _read(self, now: float, clocks: Clocks) -> None:
         event = self._parser.next_event()
@@ -337,7 +463,8 @@ class Session:
             return
         self._mark_place()  # also behind frames that say nothing
         if self._pieces:
-            data, self._counted = self._pieces.popleft()
+            data, self._counted = self._pieces.pop()
+            self._place.feed(self._counted)
             self._parser.receive_data(data)
         elif self._over:
             self._finish_reading(now)
@@ -357,6 +484,9 @@ class Session:
             kind, reason = self._broken
             self._parser.connection_lost(reason, kind=kind)
         *rest, last = self._parser.events()
+        if self._restarting and isinstance(last, Error):
+            self._again(last)
+            return
         if isinstance(last, Error) and self._goes_on(last, now):
             return  # what a decoder says at a cut is of this connection, not of the answer
         for event in rest:
@@ -370,12 +500,18 @@ class Session:
             return
         if isinstance(event, Started) and event.id:
             self._known = replace(self._known, id=event.id)
+        if self._place.begins and not isinstance(event, _UNCOUNTED):
+            self._place.came(event, self._parser.cursor)
+        events = [event]
         if self._plan.behind and not isinstance(event, _UNCOUNTED):
-            if self._left_out:
-                self._left_out -= 1
-                return
             self._elsewhere = False
-        events = [event] if self._joining is None else self._joining.receive(event)
+            new = self._place.tail.receive(event)
+            if new is None:
+                self._judge(self._place.differs(), now)
+                return
+            events = new
+        if self._joining is not None:
+            events = [one for each in events for one in self._joining.receive(each)]
         for one in events:
             if isinstance(one, Error) and one.fatal:  # of a seam
                 self._fail(one)
@@ -403,11 +539,13 @@ class Session:
             return False
         if plan.method != self._plan.method and error.recovery is Recovery.FATAL:
             error = replace(error, recovery=Recovery.RETRY)  # another way is left
-        decision = self._retry.decide(
+        # Who answers, but with no stream, is not asked for ever.
+        policy = SOURCE_RETRY if self._endless and error.kind != "http" else self._retry
+        decision = policy.decide(
             error,
             self._backoff,
-            retry=self._parser.retry or self._retry_floor,
-            random=self._random,
+            retry=self._reconnection_time(),
+            random=self._jitter,
         )
         if isinstance(decision, GiveUp):
             if decision.reason != "not_retryable":
@@ -422,9 +560,28 @@ class Session:
         self._phase, self._until = _Phase.SLEEPING, now + decision.delay
         return True
 
+    def _again(self, error: Error) -> None:
+        """Connect anew because the application wants it; the error tells why that cannot be."""
+        self._release()
+        plan = self._go_on_plan(None) if self._begun else self._planner.anew()
+        if plan is None:
+            self._fail(error)
+            return
+        self._close()
+        self._effects.append(Deliver(Reconnecting(0, 0.0, plan.method)))
+        self._take_up(plan)
+        self._phase = _Phase.START
+
+    def _reconnection_time(self) -> int | None:
+        """What the stream asked for last, on whatever connection, in milliseconds."""
+        asked = self._parser.retry
+        return self._retry_floor if asked is None else asked
+
     def _go_on_plan(self, error: Error | None) -> Plan | None:
         if error is not None:
             self._planner.refused(self._plan, error)
+        # A decoder that saw it would say something else the second time.
+        self._elsewhere = self._elsewhere or self._place.comes_again
         return self._planner.go_on(
             error, self._place.cursor, self._known, self._answer, elsewhere=self._elsewhere
         )
@@ -433,22 +590,26 @@ class Session:
         """Make ready for the next connection."""
         self._plan = plan
         self._over, self._broken, self._counted = False, None, None
+        self._restarting = False
         self._pieces.clear()
-        self._retry_floor = self._parser.retry or self._retry_floor
+        self._retry_floor = self._reconnection_time()
         if plan.behind:
-            self._place.reconnected()
+            if self._live:
+                self._echoes.reconnected()
+            else:
+                self._place.reconnected(asked_for_all=self._elsewhere)
             self._parser = StreamParser(
                 self.dialect,
                 limits=self._limits,
                 behind=None if self._elsewhere else self._parser,
                 cursor=self._place.cursor.value,
-                skip=self._place.was_delivered,
+                skip=self._echoes.is_echo if self._live else self._place.was_delivered,
             )
         else:
             # Another answer: what was known of the old one would lead astray.
             self._place = Place(self.dialect.resumption)
             self._known = Known()
-            self._elsewhere, self._left_out = False, 0
+            self._elsewhere = False
             self._parser = StreamParser(self.dialect, limits=self._limits)
             self._joining = self._made_to_join(plan)
         if self._clocks is not None:
@@ -464,9 +625,11 @@ class Session:
     def _delivered(self, event: Event, clocks: Clocks) -> None:
         if isinstance(event, Reconnecting):
             return
-        self._mark_place()
+        moved = self._mark_place()
+        if self._live and event.frame is not None:
+            self._echoes.delivered(event.frame)
         if not isinstance(event, _UNCOUNTED):
-            self._beyond = self._beyond + 1 if self._parser.inside_frame else 0
+            self._place.told(event, moved=moved, within_frame=self._parser.inside_frame)
         self._digest.add(event)
         if isinstance(event, Token):
             self._part = event.part
@@ -477,24 +640,24 @@ class Session:
             self._begun = True
             self._backoff = self._backoff.progressed()
 
-    def _mark_place(self) -> None:
-        """All that the parser gave so far is delivered."""
-        if self._is_holding():
-            return
-        self._place.delivered(self._parser.cursor)
+    def _mark_place(self) -> bool:
+        """All that the parser gave so far is delivered: is that behind another place?"""
+        if self._is_holding() or any(isinstance(one, Deliver) for one in self._effects):
+            return False
+        moved = self._place.delivered(self._parser.cursor)
         if self._counted is not None and not (self._parser.inside_frame or self._parser.buffered):
-            self._place.counted(self._counted)
+            moved = self._place.counted(self._counted)
             self._counted = None
-        resumption = self.dialect.resumption
-        if resumption is not None and resumption.live and self._place.cursor.value is not None:
+        if self._live and self._place.cursor.value is not None:
             self._begun = True  # an event source goes on behind an id, though nothing came with it
+        return moved
 
     def _is_holding(self) -> bool:
         """What is held to be joined was not delivered, and lies before any cursor of its answer."""
         return self._joining is not None and not self._joining.through
 
     def _fail(self, error: Error) -> None:
-        why = self._given_up or self._planner.why_none
+        why = self._place.why_nothing_came() or self._given_up or self._planner.why_none
         if not why and self._begun and error.kind in BROKEN and error.recovery is Recovery.RESUME:
             why = self._planner.why_not(self._place.cursor)
         if why:
@@ -514,8 +677,7 @@ class Session:
     def _tell_breaker(self, error: Error, now: float) -> None:
         if self._breaker is None or self._permit is None:
             return
-        live = self.dialect.resumption is not None and self.dialect.resumption.live
-        if live and error.kind == "truncated":
+        if self._live and error.kind == "truncated":
             self._release()  # event sources end so; it says nothing of the service
         else:
             self._breaker.record(self._permit, error, now)
@@ -525,3 +687,10 @@ class Session:
         if self._breaker is not None and self._permit is not None:
             self._breaker.release(self._permit)
         self._permit = None
+
+
+def _check(name: str, value: object, kind: type) -> None:
+    """Refuse at once what would fail in the middle of an answer."""
+    if value is not None and not isinstance(value, kind):
+        hint = ": give Checkpoint.from_json(data)" if kind is Checkpoint else ""
+        raise TypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}{hint}")

@@ -182,6 +182,8 @@ def judge(recording: Recording, faults: Iterable[Fault] = (), *, quick: bool = F
 
 
 def _dialect_of(recording: Recording, body: bytes) -> str:
+    if recording.dialect != "auto":
+        return recording.dialect
     parser = recording.parser()
     parser.receive_data(body)
     parser.receive_eof()

@@ -1,0 +1,141 @@
+"""`Tail`: what was delivered behind the last cursor, left out where it comes once more.
+
+Many services name a place only at every so many events. Asked to go on behind the last name, they
+send again what came after it, for more than the name no client can tell them. So what was
+delivered since is known here by its length and two checksums, and what comes first over the next
+connection must be the same; only what is behind it is new. Where a service cuts its pieces makes
+no difference.
+
+What is not the same is never joined to it. A service that goes on exactly where the connection
+broke, for it remembers its client, cannot be told from one that says something else now; and the
+text before the cursor, which a `Reset` would have to give again, is not kept. So that is an error.
+"""
+
+from __future__ import annotations
+
+from tokenwire.events import Data, Done, Event, Reasoning
+from tokenwire.resume.replay import END, MAX_HELD, NOTHING, Channel, Said, channel_of, rest_of
+
+
+class _Transcript:
+    """Events in their order as one text: by its length and checksums alone."""
+
+    __slots__ = ("channel", "said")
+
+    def __init__(self, said: Said = NOTHING, channel: Channel | None = None) -> None:
+        self.said = said
+        self.channel = channel
+
+    def write(self, event: Event, room: int | None = None) -> str:
+        """Add an event, or as much of it as there is room for; gives what is left over."""
+        channel, text = _written(event)
+        if channel is None or channel != self.channel:
+            text = f"{END}{channel}{END}{text}"
+            self.channel = channel
+        self.said = self.said.and_then(text[:room])
+        return "" if room is None else text[room:]
+
+
+def _written(event: Event) -> tuple[Channel | None, str]:
+    """What an event says, and where, if the text there can be cut in other ways."""
+    if isinstance(event, Data) or (isinstance(event, Reasoning) and event.signature):
+        return None, repr(event)
+    return channel_of(event) or (None, repr(event))
+
+
+class Tail:
+    """What was delivered behind the cursor.
+
+    Args:
+        said: Of a checkpoint: what was delivered behind its cursor.
+        head: Of a checkpoint: what came before the stream named any place.
+    """
+
+    __slots__ = ("_again", "_head", "_held", "_maybe_head", "_told")
+
+    def __init__(self, said: Said = NOTHING, head: Said = NOTHING) -> None:
+        self._head = _Transcript(head)
+        self._told = _Transcript(said)
+        self._again: _Transcript | None = None  # what came once more; None: all of it did
+        self._maybe_head: _Transcript | None = None  # until a place is named; None: it is not
+        self._held: list[Event] = []  # until that is known
+
+    @property
+    def said(self) -> Said:
+        """What was delivered behind the cursor, for a checkpoint."""
+        return self._told.said
+
+    @property
+    def head(self) -> Said:
+        """What came before the stream named any place, for a checkpoint."""
+        return self._head.said
+
+    @property
+    def pending(self) -> bool:
+        """Not all of it came once more, or something is held."""
+        return self._again is not None or bool(self._held)
+
+    def begin(self, event: Event) -> None:
+        """An event came, and the stream has not named a place yet."""
+        self._head.write(event)
+
+    def add(self, event: Event) -> None:
+        """An event was delivered, and the cursor did not move."""
+        self._told.write(event)
+
+    def cursor_moved(self) -> None:
+        """The cursor stands behind all that was delivered."""
+        if self._told.said.length:
+            self._told = _Transcript()
+
+    def reconnected(self, *, asked_for_all: bool) -> None:
+        """What comes next is behind the cursor, or all from the beginning."""
+        self.rewind()
+        if self._head.said.length and not asked_for_all:
+            self._maybe_head = _Transcript()
+
+    def rewind(self) -> None:
+        """What came so far lies before the cursor, as its names show: only now comes the tail."""
+        self._held, self._maybe_head = [], None
+        self._again = _Transcript() if self._told.said.length else None
+
+    def place_named(self) -> None:
+        """A new place was named: this is not the beginning of the stream once more."""
+        self._maybe_head = None
+
+    def receive(self, event: Event) -> list[Event] | None:
+        """What of an event is new; None where it is not what was delivered before."""
+        if self._maybe_head is not None and self._is_like_head(event, self._maybe_head):
+            self._held.append(event)
+            return []
+        self._maybe_head = None
+        come, self._held = [*self._held, event], []
+        found: list[Event] = []
+        for one in come:
+            new = self._compare(one)
+            if new is None:
+                return None
+            found += new
+        return found
+
+    def _is_like_head(self, event: Event, told: _Transcript) -> bool:
+        """May the service have begun at the beginning, where it names no places yet?"""
+        head = self._head.said
+        room = head.length - told.said.length
+        if room <= 0 or isinstance(event, Done) or len(self._held) >= MAX_HELD:
+            return False
+        told.write(event, room)
+        return told.said.length < head.length or told.said == head
+
+    def _compare(self, event: Event) -> list[Event] | None:
+        again, told = self._again, self._told.said
+        if again is None:
+            return [event]
+        rest = again.write(event, told.length - again.said.length)
+        if again.said.length < told.length:
+            return []
+        if again.said != told:
+            return None
+        self._again = None
+        self._told.channel = again.channel
+        return rest_of(event, rest) if rest else []
