@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tokenwire import Done, Error, Event, Heartbeat, Reconnecting, StreamError, Token
+from tokenwire import Data, Done, Error, Event, Heartbeat, Reconnecting, StreamError, Token
 from tokenwire.answer import Answer, AsyncAnswer, AsyncTransport, Transport
 from tokenwire.drive import Failures, Head
 from tokenwire.request import Request
@@ -63,6 +63,7 @@ class Script:
         self.requests: list[Request] = []
         self.is_open = False
         self.woken = 0
+        self.rearmed = 0
         self.during: Callable[[], object] = lambda: None  # called while it waits
 
     def now(self) -> float:
@@ -104,6 +105,9 @@ class Script:
 
     def wake(self) -> None:
         self.woken += 1
+
+    def rearm(self) -> None:
+        self.rearmed += 1
 
 
 class AsyncScript(Script):
@@ -374,3 +378,129 @@ def test_without_deadlines_there_is_no_time_out(colour: Colour) -> None:
     events = colour.events(colour.answer(client, REQUEST, "positioned", deadlines=unlimited))
     assert isinstance(events[0], Heartbeat)
     assert text_of(events) == "Once upon a time"
+
+
+# --- a restart ---
+
+SOURCE = Request("GET", "http://service/events")
+
+
+def event(number: int) -> bytes:
+    return b"id: %d\ndata: %d\n\n" % (number, number)
+
+
+def restarted(
+    colour: Colour, steps: list[Any], when: set[int], *, times: int = 1, **options: Any
+) -> tuple[list[Event], Any]:
+    """What comes of these steps where it is restarted in these waits."""
+    client = colour.script(*steps, Head(204, {}))
+    answer = colour.answer(client, SOURCE, "event-stream", errors="yield", **options)
+    waits = iter(range(1, 100))
+
+    def restart() -> None:
+        if next(waits) in when:
+            for _ in range(times):
+                answer.restart()
+
+    client.during = restart
+    return colour.events(answer), client
+
+
+def ids_asked(client: Script) -> list[str | None]:
+    return [request.header("Last-Event-ID") for request in client.requests]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("woken", [[GoneError()], [LateError()], [event(2)]])
+def test_restarted_while_it_reads(colour: Colour, woken: list[Any], times: int) -> None:
+    """Whatever the wait comes to. What it brought is delivered, and it is asked once."""
+    steps = [OK, event(1), *woken]
+    events, client = restarted(colour, steps, {3}, times=times)
+    came = [event.value for event in events if isinstance(event, Data)]
+    assert came == (["1", "2"] if isinstance(woken[0], bytes) else ["1"])
+    assert ids_asked(client) == [None, came[-1]]
+    assert client.notes == ["closed", "closed"]
+    (told,) = [event for event in events if isinstance(event, Reconnecting)]
+    assert (told.attempt, told.delay, told.cause) == (0, 0, None)
+    assert client.rearmed == 1
+
+
+@pytest.mark.parametrize("woken", [GoneError(), LateError(), OK])
+def test_restarted_while_it_opens(colour: Colour, woken: Any) -> None:
+    events, client = restarted(colour, [woken, OK, event(1), None], {1}, retry=AT_ONCE)
+    assert [event.value for event in events if isinstance(event, Data)] == ["1"]
+    assert [event.cause is None for event in events if isinstance(event, Reconnecting)] == [
+        True,
+        False,
+    ]
+    assert ids_asked(client) == [None, None, "1"]
+
+
+def test_restarted_while_it_sleeps(colour: Colour) -> None:
+    retry = RetryPolicy(initial_delay=9, jitter="none")
+    steps = [OK, event(1), None, OK, event(2), GoneError()]
+    events, client = restarted(colour, steps, {4, 7}, retry=retry)
+    assert [event.value for event in events if isinstance(event, Data)] == ["1", "2"]
+    assert ids_asked(client) == [None, "1", "2"]
+    assert len([event for event in events if isinstance(event, Reconnecting)]) == 2
+
+
+def test_restarted_before_it_began_and_behind_its_end(colour: Colour) -> None:
+    client = colour.script(Head(204, {}))
+    answer = colour.answer(client, SOURCE, "event-stream", errors="yield")
+    answer.restart()
+    assert len(colour.events(answer)) == 1
+    answer.restart()
+    assert colour.events(answer) == []
+    assert len(client.requests) == 1
+
+
+def test_restarted_between_two_events(colour: Colour) -> None:
+    """Both were received; the second is not lost, and not asked for again."""
+    client = colour.script(OK, event(1) + event(2), Head(204, {}))
+    answer = colour.answer(client, SOURCE, "event-stream", errors="yield")
+
+    added = answer.completion.add
+
+    def add(event: Event) -> None:
+        added(event)
+        if isinstance(event, Data) and event.value == "1":
+            answer.restart()
+
+    answer.completion.add = add
+    events = colour.events(answer)
+    assert [event.value for event in events if isinstance(event, Data)] == ["1", "2"]
+    assert ids_asked(client) == [None, "2"]
+
+
+def test_a_cancel_is_stronger_than_a_restart(colour: Colour) -> None:
+    client = colour.script(OK, event(1), GoneError())
+    answer = colour.answer(client, SOURCE, "event-stream")
+
+    def during() -> None:
+        if len(client.steps) == 1:
+            answer.cancel()
+            answer.restart()
+
+    client.during = during
+    assert len(colour.events(answer)) == 1
+    assert client.rearmed == 0
+
+
+def test_closed_while_somebody_waits(colour: Colour) -> None:
+    """It is as if it were cancelled: who waits closes the response."""
+    client = colour.script(OK, event(1), GoneError())
+    answer = colour.answer(client, SOURCE, "event-stream")
+
+    def during() -> None:
+        if len(client.steps) == 1:
+            if isinstance(answer, Answer):
+                answer.close()
+            else:
+                with pytest.raises(StopIteration):  # it waits for nothing
+                    answer.aclose().send(None)
+            assert client.is_open
+
+    client.during = during
+    assert len(colour.events(answer)) == 1
+    assert (client.woken, client.notes) == (1, ["closed"])

@@ -6,6 +6,7 @@ holds them equal by substitution.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar, Unpack
@@ -37,8 +38,8 @@ class SessionOptions(TypedDict, total=False):
     """Arguments that go to `Session` as they are; it says what they mean."""
 
     limits: Limits
-    retry: RetryPolicy
-    deadlines: Deadlines
+    retry: RetryPolicy | None
+    deadlines: Deadlines | None
     breaker: CircuitBreaker | None
     strategies: Sequence[Strategy] | None
     checkpoint: Checkpoint | None
@@ -61,7 +62,14 @@ class _AnyTransport(Protocol):
     def failures(self) -> Failures: ...
 
     def wake(self) -> None:
-        """End what waits, now and from now on, as well as the client can. It may fail by that."""
+        """End what waits, now and until `rearm`, as well as the client can. It may fail by that.
+
+        Any thread may call it.
+        """
+        ...
+
+    def rearm(self) -> None:
+        """Waiting is allowed again. What was open is closed next, and not read any more."""
         ...
 
     def now(self) -> float:
@@ -140,7 +148,10 @@ class _AnyAnswer(Generic[_Transport]):
         self._transport = transport
         self._errors: Errors = errors
         self._cause: Exception | None = None  # what the client raised last
+        self._lock = threading.RLock()  # a signal may come in the middle
         self._cancelled = False
+        self._restarting = False
+        self._is_asked = False  # for the next event, by somebody
         self._expected = (*transport.failures.timed_out, *transport.failures.lost)
 
     def checkpoint(self) -> Checkpoint:
@@ -153,11 +164,45 @@ class _AnyAnswer(Generic[_Transport]):
     def cancel(self) -> None:
         """Want no more: the loop ends, without an error. What waits is woken. May be called again.
 
-        It may be called at any time: from another thread, or of an `AsyncAnswer` from another
-        task of the same event loop.
+        It may be called at any time, from any thread or task.
         """
-        self._cancelled = True  # before the waking: who sleeps on looks for it afterwards
-        self._transport.wake()
+        with self._lock:  # the flag before the waking: who sleeps on looks for it afterwards
+            self._cancelled = True
+            self._transport.wake()
+
+    def restart(self) -> None:
+        """Drop the connection and connect again at once, behind what was delivered.
+
+        What has been received is delivered first, and then a `Reconnecting` without a cause. It may
+        be called at any time, from any thread or task; between connections it only ends the wait,
+        and what is asked for again before it was done is done once. An answer that is over stays
+        so. One that cannot be gone on with ends in an `Error`: this is for event sources, and for
+        services that resume.
+        """
+        with self._lock:
+            self._restarting = True
+            self._transport.wake()
+
+    def _heed(self) -> None:
+        """Do what `cancel` or `restart` asked for."""
+        with self._lock:
+            self._restarting = False
+            if not self._cancelled:
+                self._transport.rearm()
+        if self._cancelled:
+            self._session.cancel()
+        else:
+            self._session.restart(self._transport.now())
+
+    def _leave(self) -> bool:
+        """Ask for no more. Is it for us to close the response? Else who waits for an event does."""
+        with self._lock:
+            self._cancelled = True
+            if self._is_asked:
+                self._transport.wake()
+                return False
+        self._session.cancel()
+        return True
 
     @property
     def _is_complete(self) -> bool:
@@ -181,7 +226,7 @@ class _AnyAnswer(Generic[_Transport]):
             self._session.receive_data(data, self._transport.now())
 
     def _failed(self, error: Exception, deadline: float | None) -> None:
-        if self._cancelled:  # that is why; the service is not to blame
+        if self._cancelled or self._restarting:  # that is why; the service is not to blame
             return
         self._cause = error
         now = self._transport.now()
@@ -225,38 +270,45 @@ class Answer(_AnyAnswer[Transport]):
 
     def __next__(self) -> Event:
         session, transport = self._session, self._transport
-        while True:
-            if self._cancelled:
-                session.cancel()
-            match session.next_effect(transport.now()):
-                case Deliver(event=event):
-                    return self._told(event)
-                case ReadData(deadline=deadline):
-                    try:
-                        data = transport.read(self._left(deadline))
-                    except self._expected as error:
-                        self._failed(error, deadline)
-                    else:
-                        self._received(data)
-                case OpenRequest(request=request, deadline=deadline):
-                    try:
-                        head = transport.open(request, self._left(deadline))
-                    except self._expected as error:
-                        self._failed(error, deadline)
-                    else:
-                        self._started(head)
-                case Sleep(until=until):
-                    transport.sleep(max(0.0, until - transport.now()))
-                    session.timer_fired(transport.now())
-                case CloseResponse():
-                    transport.close(self._is_complete)
-                case _:  # Ended
-                    raise StopIteration
+        self._is_asked = True
+        try:
+            while True:
+                if self._cancelled or self._restarting:
+                    self._heed()
+                match session.next_effect(transport.now()):
+                    case Deliver(event=event):
+                        return self._told(event)
+                    case ReadData(deadline=deadline):
+                        try:
+                            data = transport.read(self._left(deadline))
+                        except self._expected as error:
+                            self._failed(error, deadline)
+                        else:
+                            self._received(data)
+                    case OpenRequest(request=request, deadline=deadline):
+                        try:
+                            head = transport.open(request, self._left(deadline))
+                        except self._expected as error:
+                            self._failed(error, deadline)
+                        else:
+                            self._started(head)
+                    case Sleep(until=until):
+                        transport.sleep(max(0.0, until - transport.now()))
+                        session.timer_fired(transport.now())
+                    case CloseResponse():
+                        transport.close(self._is_complete)
+                    case _:  # Ended
+                        raise StopIteration
+        finally:
+            self._is_asked = False
 
     def close(self) -> None:
-        """Leave the answer and close the response. May be called again."""
-        self._session.cancel()
-        self._transport.close(self._is_complete)
+        """Leave the answer and close the response. May be called again.
+
+        While another thread or task waits for an event, it is as `cancel`: that one closes.
+        """
+        if self._leave():
+            self._transport.close(self._is_complete)
 
     def __enter__(self) -> Answer:
         return self
@@ -298,38 +350,45 @@ class AsyncAnswer(_AnyAnswer[AsyncTransport]):
 
     async def __anext__(self) -> Event:
         session, transport = self._session, self._transport
-        while True:
-            if self._cancelled:
-                session.cancel()
-            match session.next_effect(transport.now()):
-                case Deliver(event=event):
-                    return self._told(event)
-                case ReadData(deadline=deadline):
-                    try:
-                        data = await transport.read(self._left(deadline))
-                    except self._expected as error:
-                        self._failed(error, deadline)
-                    else:
-                        self._received(data)
-                case OpenRequest(request=request, deadline=deadline):
-                    try:
-                        head = await transport.open(request, self._left(deadline))
-                    except self._expected as error:
-                        self._failed(error, deadline)
-                    else:
-                        self._started(head)
-                case Sleep(until=until):
-                    await transport.sleep(max(0.0, until - transport.now()))
-                    session.timer_fired(transport.now())
-                case CloseResponse():
-                    await transport.close(self._is_complete)
-                case _:  # Ended
-                    raise StopAsyncIteration
+        self._is_asked = True
+        try:
+            while True:
+                if self._cancelled or self._restarting:
+                    self._heed()
+                match session.next_effect(transport.now()):
+                    case Deliver(event=event):
+                        return self._told(event)
+                    case ReadData(deadline=deadline):
+                        try:
+                            data = await transport.read(self._left(deadline))
+                        except self._expected as error:
+                            self._failed(error, deadline)
+                        else:
+                            self._received(data)
+                    case OpenRequest(request=request, deadline=deadline):
+                        try:
+                            head = await transport.open(request, self._left(deadline))
+                        except self._expected as error:
+                            self._failed(error, deadline)
+                        else:
+                            self._started(head)
+                    case Sleep(until=until):
+                        await transport.sleep(max(0.0, until - transport.now()))
+                        session.timer_fired(transport.now())
+                    case CloseResponse():
+                        await transport.close(self._is_complete)
+                    case _:  # Ended
+                        raise StopAsyncIteration
+        finally:
+            self._is_asked = False
 
     async def aclose(self) -> None:
-        """Leave the answer and close the response. May be called again."""
-        self._session.cancel()
-        await self._transport.close(self._is_complete)
+        """Leave the answer and close the response. May be called again.
+
+        While another thread or task waits for an event, it is as `cancel`: that one closes.
+        """
+        if self._leave():
+            await self._transport.close(self._is_complete)
 
     async def __aenter__(self) -> AsyncAnswer:
         return self

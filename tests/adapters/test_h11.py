@@ -1,10 +1,7 @@
-"""h11 on a byte stream: the head that is read first, the connection that may go on, `stream`."""
+"""h11 on a byte stream: the head that is read first, the connection that may go on."""
 
 from __future__ import annotations
 
-import json
-import socket
-import struct
 import threading
 import tracemalloc
 import zlib
@@ -16,7 +13,7 @@ import anyio
 import anyio.to_thread
 import h11
 import pytest
-from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.abc import ByteStream
 from tests.adapters.clients import CLIENTS, H11Client, Impatient, Reading
 from tests.adapters.live import PATIENCE, LiveServer, Peer, answer, chunk, encode, head, wait_for
 
@@ -31,8 +28,10 @@ from tokenwire import (
     Token,
     UnknownDialectError,
 )
+from tokenwire.adapters import _h11_exchange as exchange
 from tokenwire.adapters import h11 as adapter
-from tokenwire.adapters.h11 import aiter_events, stream
+from tokenwire.adapters.h11 import aiter_events
+from tokenwire.drive import AsyncEventStream
 
 HELLO = b"data: Hello\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -58,8 +57,20 @@ async def asked(url: str) -> AsyncGenerator[tuple[h11.Connection, ByteStream]]:
         await client.aclose()
 
 
+@asynccontextmanager
+async def events_of(
+    url: str, dialect: str = "sse", **options: Any
+) -> AsyncGenerator[AsyncEventStream]:
+    """The events of the response to a GET."""
+    async with (
+        asked(url) as (connection, sent),
+        aiter_events(connection, sent, dialect, **options) as events,
+    ):
+        yield events
+
+
 async def read_in_band(url: str, **options: Any) -> list[Event]:
-    async with stream("GET", url, dialect="sse", errors="yield", **options) as events:
+    async with events_of(url, errors="yield", **options) as events:
         return [event async for event in events]
 
 
@@ -117,12 +128,6 @@ async def test_a_reset_before_the_response(server: LiveServer) -> None:
     assert (error.kind, error.recovery) == ("transport", Recovery.RETRY)
 
 
-async def test_a_head_of_many_fields_is_read(server: LiveServer) -> None:
-    fields = [f"Set-Cookie: {name}={'x' * 3000}" for name in range(30)]
-    url = server.send(*answer([HELLO + DONE], "length", "identity", *fields))
-    assert await read_in_band(url) == WHOLE
-
-
 async def test_a_field_that_is_no_ascii(server: LiveServer) -> None:
     begun = "HTTP/1.1 302 Fünd\r\nLocation: /ü\r\n\r\n".encode("latin-1")
     error = await read_error(server.send(begun, end=True))
@@ -138,7 +143,7 @@ async def test_the_head_alone_may_say_it_all(server: LiveServer) -> None:
         peer.wait_for_leaving()
 
     with pytest.raises(StreamError) as caught:
-        async with stream("GET", server.play(script), dialect="event-stream") as events:
+        async with events_of(server.play(script), "event-stream") as events:
             await anext(events)
     assert (caught.value.event.kind, caught.value.event.status) == ("http", 200)
 
@@ -261,7 +266,7 @@ async def test_time_outs_are_the_callers_scopes(server: LiveServer) -> None:
     url = server.play(lambda peer: peer.send(CHUNKED + chunk(HELLO)))
     came: list[Event] = []
     with pytest.raises(TimeoutError):
-        async with stream("GET", url, dialect="sse") as events:
+        async with events_of(url) as events:
             while True:
                 with anyio.fail_after(0.3 if came else PATIENCE):
                     came.append(await anext(events))
@@ -272,7 +277,7 @@ async def test_time_outs_are_the_callers_scopes(server: LiveServer) -> None:
 async def test_a_time_out_before_the_response(server: LiveServer) -> None:
     with pytest.raises(TimeoutError):
         with anyio.fail_after(0.3):
-            async with stream("GET", server.play(Peer.wait_for_leaving), dialect="sse") as events:
+            async with events_of(server.play(Peer.wait_for_leaving)) as events:
                 await anext(events)
     await until_left(server)
 
@@ -318,7 +323,7 @@ async def peak_of_reading(url: str) -> int:
     """The most memory that reading took, the events not kept."""
     tracemalloc.start()
     try:
-        async with stream("GET", url, dialect="sse", errors="yield") as events:
+        async with events_of(url, errors="yield") as events:
             async for _ in events:
                 pass
         return tracemalloc.get_traced_memory()[1]
@@ -353,9 +358,9 @@ async def test_all_that_can_be_decoded_comes_at_once(server: LiveServer) -> None
     frames = b"data: a\n\n" * 20_000
     (coded,) = encode([frames + DONE], "gzip")
     sizes = [len(zlib.decompressobj(31).decompress(coded[:end])) for end in range(len(coded))]
-    end = next(end for end, size in enumerate(sizes) if size > adapter._SIZE)
+    end = next(end for end, size in enumerate(sizes) if size > exchange.SIZE)
     ready = sizes[end] // 9
-    assert ready > adapter._SIZE // 9
+    assert ready > exchange.SIZE // 9
     came = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -365,139 +370,18 @@ async def test_all_that_can_be_decoded_comes_at_once(server: LiveServer) -> None
         peer.send(coded[end:])
 
     with anyio.fail_after(PATIENCE / 2):
-        async with stream("GET", server.play(script), dialect="sse") as events:
+        async with events_of(server.play(script)) as events:
             for _ in range(ready):
                 assert await anext(events) == Token("a")
             came.set()
             assert [event async for event in events][-1] == Done("stop")
 
 
-# --- one request, the bare minimum ---
-
-
-def fields_of(request: bytes) -> dict[str, str]:
-    lines = request.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    fields = dict(line.split(": ", 1) for line in lines)
-    assert len(fields) == len(lines)
-    return fields
-
-
-async def test_what_is_sent(server: LiveServer) -> None:
-    url = server.send(*answer([HELLO + DONE])) + "?beta=1&x#part"
-    content = json.dumps({"stream": True}).encode()
-    async with stream(
-        "POST", url, dialect="sse", headers={"Content-Type": "application/json"}, content=content
-    ) as events:
-        assert [event async for event in events] == WHOLE
-    (request,) = server.requests
-    assert request.startswith(b"POST /v1/chat/completions?beta=1&x HTTP/1.1\r\n")
-    assert request.endswith(b"\r\n\r\n" + content)
-    assert fields_of(request) == {
-        "host": url.split("/")[2],
-        "accept": "*/*",
-        "accept-encoding": "identity",
-        "content-type": "application/json",
-        "content-length": str(len(content)),
-        "connection": "close",
-    }
-
-
-@pytest.mark.parametrize(("method", "length"), [("GET", None), ("POST", "0")])
-async def test_a_request_without_a_body(
-    server: LiveServer, method: str, length: str | None
-) -> None:
-    url = server.send(*answer([HELLO + DONE])).removesuffix("/v1/chat/completions")
-    async with stream(method, url, dialect="sse") as events:
-        assert [event async for event in events] == WHOLE
-    (request,) = server.requests
-    assert request.startswith(f"{method} / HTTP/1.1\r\n".encode())
-    assert fields_of(request).get("content-length") == length
-
-
-async def test_the_callers_headers_come_first(server: LiveServer) -> None:
-    headers = {"HOST": "a.example", "Accept": "text/event-stream", "Accept-Encoding": "gzip"}
-    url = server.send(*answer([HELLO + DONE], coding="gzip"))
-    assert await read_in_band(url, headers=headers) == WHOLE
-    fields = fields_of(server.requests[0])
-    assert fields["host"] == "a.example"
-    assert fields["accept"] == "text/event-stream"
-    assert fields["accept-encoding"] == "gzip"
-
-
-@pytest.mark.parametrize(
-    ("method", "url", "headers", "expected"),
-    [
-        ("GET", "ftp://127.0.0.1/", {}, ValueError),
-        ("GET", "127.0.0.1:80/", {}, ValueError),
-        ("GET", "http:///path", {}, ValueError),
-        ("GET", "http://127.0.0.1:99999/", {}, ValueError),
-        ("GET", "http://user:secret@127.0.0.1/", {}, ValueError),
-        ("GET", "http://127.0.0.1/ü", {}, ValueError),
-        ("GET", "http://127.0.0.1/a b", {}, h11.LocalProtocolError),
-        ("GE T", "http://127.0.0.1/", {}, h11.LocalProtocolError),
-        ("GET", "http://127.0.0.1/", {"a": "b\r\nc: d"}, h11.LocalProtocolError),
-        ("GET", "http://127.0.0.1/", {"Transfer-Encoding": "chunked"}, ValueError),
-        ("GET", "http://127.0.0.1/", {"Content-Length": "3"}, ValueError),
-        ("GET", "http://127.0.0.1/", {"CONNECTION": "keep-alive"}, ValueError),
-    ],
-)
-async def test_what_cannot_be_sent(
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    url: str,
-    headers: dict[str, str],
-    expected: type[Exception],
-) -> None:
-    monkeypatch.delattr(socket, "socket")  # it is told before anything is connected
-    with pytest.raises(expected) as caught:
-        async with stream(method, url, dialect="sse", headers=headers):
-            pass
-    assert "secret" not in str(caught.value)
-
-
-async def test_an_unknown_dialect_sends_nothing(server: LiveServer) -> None:
-    with pytest.raises(UnknownDialectError):
-        async with stream("POST", server.url, dialect="openai", content=b"{}"):
-            pass
-    await until_left(server)
-    assert server.requests == []
-
-
-async def test_nobody_is_there() -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}/"
-        with pytest.raises(OSError):
-            async with stream("GET", url, dialect="sse"):
-                pass
-
-
-async def test_a_server_that_breaks_while_the_request_is_sent() -> None:
-    async def reset(client: SocketStream) -> None:
-        linger = struct.pack("ii", 1, 0)
-        client.extra(SocketAttribute.raw_socket).setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, linger
-        )
-        await client.aclose()
-
-    async with (
-        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(listener.serve, reset)
-        url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
-        large = b"a" * (32 * MEBIBYTE)
-        async with stream("POST", url, dialect="sse", content=large, errors="yield") as events:
-            (error,) = [event async for event in events]
-        tasks.cancel_scope.cancel()
-    assert isinstance(error, Error)
-    assert (error.kind, error.recovery) == ("transport", Recovery.RETRY)
+# --- leaving it ---
 
 
 async def test_it_is_left_in_mid_stream(server: LiveServer) -> None:
-    async with stream(
-        "GET", server.play(lambda peer: peer.send(CHUNKED + chunk(HELLO))), dialect="sse"
-    ) as events:
+    async with events_of(server.play(lambda peer: peer.send(CHUNKED + chunk(HELLO)))) as events:
         async for event in events:
             assert event == Token("Hello")
             break
@@ -505,7 +389,7 @@ async def test_it_is_left_in_mid_stream(server: LiveServer) -> None:
 
 
 async def test_it_is_left_unread(server: LiveServer) -> None:
-    async with stream("GET", server.play(Peer.wait_for_leaving), dialect="sse"):
+    async with events_of(server.play(Peer.wait_for_leaving)):
         pass
     await until_left(server)
 
@@ -513,7 +397,7 @@ async def test_it_is_left_unread(server: LiveServer) -> None:
 async def test_it_is_cancelled(server: LiveServer) -> None:
     url = server.play(lambda peer: peer.send(CHUNKED + chunk(HELLO)))
     with anyio.CancelScope() as scope:
-        async with stream("GET", url, dialect="sse") as events:
+        async with events_of(url) as events:
             async for _ in events:
                 scope.cancel()
     assert scope.cancelled_caught
@@ -567,6 +451,6 @@ async def test_its_events_are_those_of_httpx(server: LiveServer, name: str) -> N
     reading = Reading(url, dialect="openai-chat", errors="yield")
     httpx = next(client for client in CLIENTS if client.name == "httpx")
     expected = await anyio.to_thread.run_sync(httpx.read, reading)
-    async with stream("GET", url, dialect="openai-chat", errors="yield") as events:
+    async with events_of(url, "openai-chat", errors="yield") as events:
         assert [event async for event in events] == expected
     assert expected

@@ -13,10 +13,12 @@ import anyio
 import anyio.to_thread
 import h11
 import pytest
-from tests.adapters.live import LiveServer, Peer, answer, chunk, head
+from anyio.abc import SocketAttribute, SocketStream
+from tests.adapters.live import BodyKind, LiveServer, Peer, answer, chunk, head
 
-from tokenwire import Done, Error, Event, Token
-from tokenwire.adapters.h11 import aiter_events, stream
+from tokenwire import Done, Error, Event, Recovery, Token
+from tokenwire.adapters.h11 import Client, aiter_events, stream
+from tokenwire.resume import RetryPolicy
 
 HELLO = b"data: Hello\n\n"
 DONE = b"data: [DONE]\n\n"
@@ -67,8 +69,11 @@ def trust(certificate: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certificate)
 
 
-async def read(url: str, trust: ssl.SSLContext) -> list[Event]:
-    async with stream("GET", url, dialect="sse", ssl_context=trust, errors="yield") as events:
+async def read(url: str, trust: ssl.SSLContext | None, dialect: str = "sse") -> list[Event]:
+    """What comes of one try."""
+    retry = RetryPolicy(max_attempts=0)
+    client = Client(ssl_context=trust)
+    async with stream(client, "GET", url, dialect=dialect, retry=retry, errors="yield") as events:
         return [event async for event in events]
 
 
@@ -78,20 +83,48 @@ async def until_left(server: LiveServer) -> None:
 
 @pytest.mark.parametrize("end", [True, False])
 async def test_a_whole_answer(tls_server: LiveServer, trust: ssl.SSLContext, end: bool) -> None:
-    body = "close" if end else "chunked"
+    body: BodyKind = "close" if end else "chunked"
     url = tls_server.send(*answer([HELLO, DONE], body), end=end)
     assert url.startswith("https://")
     assert await read(url, trust) == [Token("Hello"), Done("stop")]
     await until_left(tls_server)
 
 
-async def test_an_end_without_a_goodbye(tls_server: LiveServer, trust: ssl.SSLContext) -> None:
-    """Many servers say none, so it cannot be asked for; the dialect knows what is missing."""
+@pytest.mark.parametrize("tolerant", [True, False])
+async def test_an_end_without_a_goodbye(
+    tls_server: LiveServer, trust: ssl.SSLContext, tolerant: bool
+) -> None:
+    """It may be the end of the body, or somebody cut it; a context says what to take it for."""
+    if tolerant:
+        trust.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
     url = tls_server.send(*answer([HELLO], "close"), end=True)
     token, error = await read(url, trust)
     assert token == Token("Hello")
     assert isinstance(error, Error)
-    assert error.kind == "truncated"
+    assert error.kind == ("truncated" if tolerant else "transport")
+
+
+async def test_what_is_complete_needs_no_goodbye(
+    tls_server: LiveServer, trust: ssl.SSLContext
+) -> None:
+    url = tls_server.send(*answer([HELLO + DONE], "close"), end=True)
+    assert await read(url, trust) == [Token("Hello"), Done("stop")]
+    said = answer([b"slow down"], "close", status="429 Too Many", media_type="text/plain")
+    (error,) = await read(tls_server.send(*said, end=True), trust)
+    assert isinstance(error, Error)
+    assert (error.kind, error.status) == ("http", 429)
+
+
+async def test_a_body_that_says_goodbye_is_whole(
+    tls_server: LiveServer, trust: ssl.SSLContext
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.send(*answer([b"Hello"], "close", media_type="text/plain"))
+        assert isinstance(peer._connection, ssl.SSLSocket)
+        peer._connection.unwrap()
+        peer.left.set()
+
+    assert await read(tls_server.play(script), trust, "text") == [Token("Hello"), Done()]
 
 
 @pytest.mark.parametrize("finish", [Peer.end, Peer.reset])
@@ -120,18 +153,46 @@ async def test_bytes_that_are_no_tls(tls_server: LiveServer, trust: ssl.SSLConte
     assert "SSLError" in error.message
 
 
-async def test_a_certificate_that_nobody_trusts(tls_server: LiveServer) -> None:
-    tls_server.send(*answer([HELLO, DONE]))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await read(tls_server.url, ssl.create_default_context())
+@pytest.mark.parametrize("flaw", ["unknown", "of another host"])
+async def test_a_certificate_that_is_not_trusted(
+    tls_server: LiveServer, trust: ssl.SSLContext, flaw: str
+) -> None:
+    url = tls_server.send(*answer([HELLO, DONE]))
+    if flaw == "unknown":
+        (error,) = await read(url, None)
+    else:
+        (error,) = await read(url.replace("127.0.0.1", "localhost"), trust)
+    assert isinstance(error, Error)
+    assert (error.kind, error.recovery) == ("transport", Recovery.RETRY)
+    assert "SSLCertVerificationError" in error.message
     await until_left(tls_server)
     assert tls_server.requests == []
 
 
+async def test_a_handshake_that_breaks(trust: ssl.SSLContext) -> None:
+    """The peer has no TLS, and hangs up."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+
+    async def hang_up(client: SocketStream) -> None:
+        async with client:
+            await client.receive()
+
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, hang_up)
+        url = f"https://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/"
+        for given in (trust, None):
+            (error,) = await read(url, given)
+            assert isinstance(error, Error)
+            assert (error.kind, error.recovery) == ("transport", Recovery.RETRY)
+            assert "handshake" in error.message
+        tasks.cancel_scope.cancel()
+
+
 async def test_cancelled_in_mid_stream(tls_server: LiveServer, trust: ssl.SSLContext) -> None:
     url = tls_server.play(lambda peer: peer.send(CHUNKED + chunk(HELLO)))
+    client = Client(ssl_context=trust)
     with anyio.CancelScope() as scope:
-        async with stream("GET", url, dialect="sse", ssl_context=trust) as events:
+        async with stream(client, "GET", url, dialect="sse") as events:
             async for event in events:
                 assert event == Token("Hello")
                 scope.cancel()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
 from functools import partial
 from typing import Any, cast
 
@@ -20,6 +26,7 @@ from tests.adapters.live import PATIENCE, LiveServer, Peer, answer, chunk, head,
 
 from tokenwire import Completion, Done, Error, Event, Reconnecting, StreamError, Token
 from tokenwire.adapters import aiohttp as aiohttp_adapter
+from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
 from tokenwire.adapters import requests as requests_adapter
 from tokenwire.answer import Answer, AsyncAnswer
@@ -104,13 +111,26 @@ def open_async(module: Any, **settings: Any) -> AbstractAsyncContextManager[Any]
     return client
 
 
+@asynccontextmanager
+async def open_h11(**settings: Any) -> AsyncGenerator[h11_adapter.Client]:
+    headers = dict(settings.get("headers", {}))
+    if "auth" in settings:
+        said = b64encode(":".join(settings["auth"]).encode()).decode()
+        headers["Authorization"] = f"Basic {said}"
+    yield h11_adapter.Client(headers=headers)
+
+
 ASYNC: dict[str, tuple[str, Any, Any]] = {
     "httpx-asyncio": ("asyncio", partial(open_async, httpx), httpx_adapter.astream),
     "httpx-trio": ("trio", partial(open_async, httpx), httpx_adapter.astream),
     "httpx2-asyncio": ("asyncio", partial(open_async, httpx2), httpx_adapter.astream),
     "httpx2-trio": ("trio", partial(open_async, httpx2), httpx_adapter.astream),
     "aiohttp": ("asyncio", aiohttp.ClientSession, aiohttp_adapter.stream),
+    "h11-asyncio": ("asyncio", open_h11, h11_adapter.stream),
+    "h11-trio": ("trio", open_h11, h11_adapter.stream),
 }
+
+REUSING = {"requests", "aiohttp", *(name for name in ASYNC if name.startswith("httpx"))}
 
 EVERY = [
     *(Client(name, partial(read_sync, opener)) for name, opener in SYNC.items()),
@@ -218,7 +238,7 @@ def twice(peer: Peer, *, first: bytes, second: bytes, counter: list[int]) -> Non
 
 
 def test_the_request_is_sent_as_it_should_be(every: Client, server: LiveServer) -> None:
-    first = 'id: é🙂\ndata: {"choices": []}\n\ndata: Hello\n\n'.encode()
+    first = 'data: {"choices": []}\n\nid: é🙂\ndata: Hello\n\n'.encode()
     second = b"data: , world\n\ndata: [DONE]\n\n"
     url = server.play(partial(twice, first=first, second=second, counter=[]))
     events, _ = every.read(
@@ -588,7 +608,7 @@ def test_a_complete_answer_gives_its_connection_back(every: Client, server: Live
         anyio.run(main, backend=backend)
 
     ask_twice()
-    assert len(server.peers) == (2 if every.name in ("httpx", "httpx2") else 1)
+    assert len(server.peers) == (1 if every.name in REUSING else 2)
 
 
 # --- misuse ---

@@ -42,10 +42,14 @@ class Interrupt:
         self._woken.wait(seconds)
 
     def wake(self) -> None:
-        """End the sleep or the read that waits, and each after it."""
+        """End the sleep or the read that waits, and each after it until `rearm`."""
         self._woken.set()
         with self._lock:
             self._shut()
+
+    def rearm(self) -> None:
+        """Waiting is allowed again, but on the connection that was shut down."""
+        self._woken.clear()
 
     def at(self, until: float | None) -> None:
         """End the read that begins now at this time; ``None``: it may wait."""

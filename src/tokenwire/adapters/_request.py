@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from tokenwire.request import Request
+from tokenwire.request import Request, check_body
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -19,6 +20,28 @@ def plain(headers: Mapping[str, str] | None) -> dict[str, str]:
     if not any(name.lower() == "accept-encoding" for name in given):
         given["Accept-Encoding"] = "identity"
     return given
+
+
+def for_source(request: Request, headers: Mapping[str, str] | None) -> Request:
+    """This request of an event source without the ``Accept: */*`` that clients put into all.
+
+    The session says what an event source wants, unless the caller did.
+    """
+    given = any(name.lower() == "accept" for name in headers or ())
+    is_default = not given and request.header("Accept") == "*/*"
+    return request.with_header("Accept", None) if is_default else request
+
+
+def check_content(json: Any, content: Any) -> None:
+    """See that there is one body, and that it can be sent again, before a client builds it.
+
+    Raises:
+        TypeError: The content can be read only once, or is no bytes.
+        ValueError: There are two bodies.
+    """
+    if json is not None and content is not None:
+        raise ValueError("give either json or content: a request has one body")
+    check_body(content)
 
 
 def as_text(value: str | bytes) -> str:

@@ -19,6 +19,7 @@ from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
+from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
 _Result = TypeVar("_Result")
@@ -108,8 +109,9 @@ def stream(
 ) -> AsyncAnswer:
     """Ask, read the answer, and go on with it where a connection breaks.
 
-    Redirects, credentials, cookies and proxies are the session's business. Its time-outs are not
-    used: ``deadlines`` are. Unless a header says otherwise, no compression is asked for.
+    Credentials, cookies and proxies are the session's business, and so are redirects but for an
+    event source, which follows them. Its time-outs are not used: ``deadlines`` are. Unless a header
+    says otherwise, no compression is asked for.
 
     Args:
         session: Whom to ask by.
@@ -133,19 +135,23 @@ def stream(
         said["Content-Type"] = "application/json"
     said.update(plain(headers))
     request = Request(method.upper(), url, tuple(said.items()), content)
-    return AsyncAnswer(_Transport(session, request), request, dialect, **options)
+    transport = _Transport(session, request, follows=not is_live(dialect))
+    return AsyncAnswer(transport, request, dialect, **options)
 
 
 class _Transport:
     """A session."""
 
-    def __init__(self, session: aiohttp.ClientSession, first: Request) -> None:
+    def __init__(self, session: aiohttp.ClientSession, first: Request, *, follows: bool) -> None:
         self.failures = _FAILURES
         self._session = session
         self._first = first
+        self._follows = follows
         self._response: aiohttp.ClientResponse | None = None
         self._chunks: AsyncGenerator[bytes, None]  # of the response
-        self._wait: asyncio.Timeout | None = None
+        self._wait: asyncio.Timeout | None = None  # around what waits
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = False
         self.now = monotonic
 
     async def open(self, request: Request, timeout: float | None) -> Head:
@@ -166,6 +172,7 @@ class _Transport:
                 request.url,
                 headers=headers,
                 data=request.body,
+                allow_redirects=self._follows,
                 timeout=aiohttp.ClientTimeout(),  # none
                 **credentials,
             ),
@@ -188,6 +195,7 @@ class _Transport:
     async def _within(
         self, timeout: float | None, wait: Callable[[], Awaitable[_Result]]
     ) -> _Result:
+        self._loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout) as self._wait:
                 return await wait()
@@ -195,5 +203,15 @@ class _Transport:
             self._wait = None
 
     def wake(self) -> None:
-        if self._wait is not None and not self._wait.expired():
+        self._woken = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self._end)
+
+    def rearm(self) -> None:
+        self._woken = False
+
+    def _end(self) -> None:
+        # It may come late: what waits by now was not meant.
+        if self._woken and self._wait is not None and not self._wait.expired():
             self._wait.reschedule(asyncio.get_running_loop().time())

@@ -1,42 +1,34 @@
-"""h11 over anyio: the events of a response, on asyncio and on trio, without an HTTP client."""
+"""h11 over anyio, on asyncio and on trio: the events of a response, or of a whole answer."""
 
 from __future__ import annotations
 
 import ssl
-import zlib
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Final, TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final, TypeAlias, Unpack
+from urllib.parse import urlsplit
 
 import anyio
 import h11
+import msgspec
 from anyio.abc import ByteReceiveStream, ByteStream
 
 from tokenwire import drive
+from tokenwire.adapters._h11_exchange import FAILURES, Exchange, write
+from tokenwire.adapters._request import plain
+from tokenwire.adapters._wait import Wait
+from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import AsyncEventStream, Errors, Failures
+from tokenwire.drive import AsyncEventStream, Errors, Head
 from tokenwire.errors import LocalProtocolError
 from tokenwire.limits import DEFAULT_LIMITS, Limits
+from tokenwire.request import Request
+from tokenwire.resume.plan import is_live
+from tokenwire.resume.redirects import REDIRECTS, redirected
 from tokenwire.state import State
 
-_Decode: TypeAlias = Callable[[bytes], Iterable[bytes]]
-
-# OSError: what TLS raises for a broken record. A TimeoutError comes from streams that have one.
-_FAILURES: Final = Failures(
-    (
-        h11.RemoteProtocolError,
-        anyio.BrokenResourceError,
-        anyio.ClosedResourceError,
-        zlib.error,
-        OSError,
-    )
-)
-_SIZE: Final = 64 * 1024  # bytes that are read, or decompressed, at most at once
-_MAX_HEAD: Final = 100 * 1024  # of a response, in bytes; as much as httpcore takes
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
-_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
-_OURS: Final = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 def aiter_events(
@@ -72,149 +64,188 @@ def aiter_events(
             "h11 must wait for a response: send the request, and read nothing of its response;"
             f" the states are {connection.states}"
         )
-    left = False
+    exchange = Exchange(connection, stream)
 
     async def read() -> AsyncGenerator[bytes, None]:
-        decode: _Decode = _as_it_is
-        while True:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                try:
-                    data = await stream.receive(_SIZE)
-                except anyio.EndOfStream:
-                    data = b""
-                connection.receive_data(data)
-            elif isinstance(event, h11.Response):
-                headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
-                parser.receive_response(event.status_code, headers)
-                yield b""  # the head may say it all: nobody need wait for the body then
-                decode = _decoder(headers.get("content-encoding", ""))
-            elif isinstance(event, h11.Data):
-                for piece in decode(event.data):
-                    yield piece
-            elif not isinstance(event, h11.InformationalResponse):
-                return
+        head = await exchange.head()
+        parser.receive_response(head.status, head.headers)
+        yield b""  # the head may say it all: nobody need wait for the body then
+        while (piece := await exchange.read()) is not None:
+            yield piece
 
     async def close() -> None:
-        nonlocal left
-        if left:  # the connection may serve the next request by now
-            return
-        left = True
-        try:
-            # h11 is not DONE but MUST_CLOSE where either side has said that it will close.
-            if parser.state is State.DONE and connection.our_state is h11.DONE:
-                with anyio.move_on_after(_GRACE), suppress(TimeoutError, *_FAILURES.lost):
-                    async for _ in chunks:
-                        pass
-        finally:
-            if not connection.our_state is connection.their_state is h11.DONE:
-                # TLS says goodbye, but a peer that does not answer holds nobody.
-                with anyio.move_on_after(_GRACE, shield=True), suppress(*_FAILURES.lost):
-                    await stream.aclose()
+        await exchange.close(_GRACE if parser.state is State.DONE else 0)
 
-    chunks = read()
     events = drive.aiter_events(
-        chunks, dialect, limits=limits, errors=errors, failures=_FAILURES, close=close
+        read(), dialect, limits=limits, errors=errors, failures=FAILURES, close=close
     )
     parser = events.parser  # `read` and `close` must not hold the events; see httpx.py
     return events
 
 
-@asynccontextmanager
-async def stream(
+# --- a whole answer ---
+
+Connect: TypeAlias = Callable[[str, int, ssl.SSLContext | None], Awaitable[ByteStream]]
+
+
+async def connect_tcp(host: str, port: int, tls: ssl.SSLContext | None) -> ByteStream:
+    """A connection to a host, the first of its addresses that answers.
+
+    Args:
+        host: A name, or an address of IPv4 or IPv6.
+        port: The port.
+        tls: Speak TLS as this says, to that host; ``None``: no TLS.
+    """
+    if tls is None:
+        return await anyio.connect_tcp(host, port)
+    return await anyio.connect_tcp(host, port, ssl_context=tls)
+
+
+class Client:
+    """How to reach a service, and what to tell it with every request.
+
+    It holds no connections: there is nothing to close, and any number of answers may share it.
+
+    Args:
+        headers: Sent with every request, as the ``Authorization`` of a service. Another origin
+            is not told what may be a secret; see `Request.with_url`.
+        ssl_context: Whom to trust; as `ssl.create_default_context` says unless given.
+        connect: Gives a byte stream to a host and port, TLS done if there is a context for it; by
+            default `connect_tcp`. This is the place for a proxy, a tunnel, or a Unix socket.
+
+    Attributes:
+        headers: As given.
+    """
+
+    def __init__(
+        self,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        connect: Connect = connect_tcp,
+    ) -> None:
+        self.headers = headers or {}
+        self._ssl_context = ssl_context
+        self._connect = connect
+
+    async def open(self, url: str) -> ByteStream:
+        """A connection to the host of this URL.
+
+        Raises:
+            OSError: There is none.
+        """
+        parts = urlsplit(url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        try:
+            if secure:
+                return await self._connect(host, parts.port or 443, self._trust())
+            return await self._connect(host, parts.port or 80, None)
+        except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
+            raise ConnectionError("the connection was closed in the TLS handshake") from error
+
+    def _trust(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+        return self._ssl_context
+
+
+def stream(
+    client: Client,
     method: str,
     url: str,
     *,
     dialect: Dialect | str,
+    json: Any = None,
+    content: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-    content: bytes = b"",
-    ssl_context: ssl.SSLContext | None = None,
-    limits: Limits = DEFAULT_LIMITS,
-    errors: Errors = "raise",
-) -> AsyncGenerator[AsyncEventStream, None]:
-    """Connect, send one request, and give the events of its response; the bare minimum.
+    **options: Unpack[Options],
+) -> AsyncAnswer:
+    """Ask, read the answer, and go on with it where a connection breaks.
 
-    There are no redirects, proxies or retries, and there is no pool: each request has a connection
-    of its own, closed at the end. Time-outs are cancel scopes around it.
+    Each request has a connection of its own. Redirects are followed, at most 20. Unless a header
+    says otherwise, no compression is asked for.
 
     Args:
+        client: Whom to ask by.
         method: ``"POST"``, mostly.
-        url: An http or https URL in ASCII, without a user's name in it.
+        url: An http or https URL, its host in ASCII, without a user's name in it.
         dialect: A `Dialect`, or the name of one.
-        headers: Besides or instead of ``Host``, ``Accept: */*`` and ``Accept-Encoding: identity``.
+        json: The body, to be sent as JSON.
+        content: The body as bytes, instead.
+        headers: Besides or instead of those of the client, ``Host``, ``Accept`` and ``User-Agent``.
             ``Content-Length`` and ``Connection: close`` are sent as they must be.
-        content: The request's body.
-        ssl_context: Whom to trust; as `ssl.create_default_context` says unless given.
-        limits: As in `tokenwire.aiter_events`.
-        errors: As in `tokenwire.aiter_events`.
+        options: See `Options` and `Session`.
 
     Raises:
-        ValueError: The URL or a header is not one that can be sent.
-        h11.LocalProtocolError: Likewise: HTTP has no such method, target or header.
-        OSError: No connection could be made. All that fails later is an `Error`.
+        ValueError: The request is not one that can be sent; or as in `AsyncAnswer`, with its
+            others.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("url must begin with http:// or https:// and a host, without a user")
-    given = {name.lower(): value for name, value in (headers or {}).items()}
-    if refused := _OURS & given.keys():
-        raise ValueError(f"these headers are sent as they must be: {', '.join(sorted(refused))}")
-    fields = {"host": parts.netloc, "accept": "*/*", "accept-encoding": "identity", **given}
-    if content or method not in ("GET", "HEAD"):
-        fields["content-length"] = str(len(content))
-    fields["connection"] = "close"
-    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
-    request = h11.Request(method=method, target=target, headers=list(fields.items()))
-    message = (request, h11.Data(data=content), h11.EndOfMessage())
-    sent = b"".join(connection.send(part) or b"" for part in message)
-    transport = await _connect(parts, ssl_context)
-    async with (
-        transport,
-        aiter_events(connection, transport, dialect, limits=limits, errors=errors) as events,
-    ):
-        with suppress(*_FAILURES.lost):  # the answer may be there all the same, or tells as much
-            await transport.send(sent)
-        yield events
+    if not isinstance(client, Client):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"client must be a Client of this module, not {type(client).__name__}")
+    if json is not None:
+        if content is not None:
+            raise ValueError("give either json or content: a request has one body")
+        content = msgspec.json.encode(json)
+    own = {} if json is None else {"Content-Type": "application/json"}
+    pairs = [*client.headers.items(), *own.items(), *(headers or {}).items()]
+    said = dict({name.lower(): (name, value) for name, value in pairs}.values())
+    request = Request(method.upper(), url, tuple(plain(said).items()), content)
+    write(request)  # what cannot be sent is told before anything is
+    transport = _Transport(client, follows=not is_live(dialect))
+    return AsyncAnswer(transport, request, dialect, **options)
 
 
-async def _connect(url: SplitResult, ssl_context: ssl.SSLContext | None) -> ByteStream:
-    host = url.hostname or ""
-    if url.scheme == "http":
-        return await anyio.connect_tcp(host, url.port or 80)
-    # In HTTP few servers end TLS as its standard demands; the dialect knows whether all has come.
-    return await anyio.connect_tcp(
-        host, url.port or 443, tls=True, ssl_context=ssl_context, tls_standard_compatible=False
-    )
+class _Transport:
+    """A client, and the connection of the moment."""
 
+    def __init__(self, client: Client, *, follows: bool) -> None:
+        self.failures = FAILURES
+        self._client = client
+        self._follows = follows  # or the session does, of an event source
+        self._exchange: Exchange | None = None
+        self._wait = Wait()
+        self.sleep = self._wait.sleep
+        self.wake = self._wait.wake
+        self.rearm = self._wait.rearm
+        self.now = monotonic
 
-def _as_it_is(data: bytes) -> Iterable[bytes]:
-    return (data,)
+    async def open(self, request: Request, timeout: float | None) -> Head:
+        return await self._wait.within(timeout, lambda: self._follow(request))
 
+    async def _follow(self, request: Request) -> Head:
+        hops = 0
+        while True:
+            head = await self._ask(request)
+            if not self._follows or head.status not in REDIRECTS:
+                return head
+            try:
+                place = head.headers.get("location", "")
+                request = redirected(request, head.status, place, hops)
+            except ValueError:  # it leads nowhere; the parser tells so
+                return head
+            await self.close(complete=False)
+            hops += 1
 
-def _decoder(coding: str) -> _Decode:
-    """What decodes a body with this ``Content-Encoding``."""
-    match coding.strip().lower():
-        case "" | "identity":
-            return _as_it_is
-        case "gzip" | "x-gzip" | "deflate":
-            return _inflater()
-        case _:
-            raise h11.RemoteProtocolError(
-                f"cannot decode the content coding {coding!r}: send Accept-Encoding: identity"
-            )
+    async def _ask(self, request: Request) -> Head:
+        try:
+            connection, message = write(request)
+        except ValueError as error:  # the service named the place, or what is in a header
+            raise h11.LocalProtocolError(str(error)) from error
+        opened = await self._client.open(request.url)
+        self._exchange = exchange = Exchange(connection, opened)
+        try:
+            with suppress(*FAILURES.lost):  # the answer may be there all the same, or tells as much
+                await opened.send(message)
+            return await exchange.head()
+        except BaseException:
+            await self.close(complete=False)
+            raise
 
+    async def read(self, timeout: float | None) -> bytes | None:
+        exchange = self._exchange
+        return await self._wait.within(timeout, exchange.read) if exchange is not None else None
 
-def _inflater() -> _Decode:
-    inflated = zlib.decompressobj(_GZIP_OR_ZLIB)
-
-    def inflate(data: bytes) -> Iterator[bytes]:
-        while not inflated.eof:  # behind it zlib would hoard what comes
-            piece = inflated.decompress(data, _SIZE)
-            yield piece
-            data = inflated.unconsumed_tail
-            if not data and len(piece) < _SIZE:
-                return
-
-    return inflate
+    async def close(self, complete: bool) -> None:
+        if self._exchange is not None:
+            exchange, self._exchange = self._exchange, None
+            await exchange.close()  # no other request follows: the body's end is of no use

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import anyio  # both clients stand on it
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
-from tokenwire.adapters._request import as_bytes, as_text, origin, plain
+from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, origin, plain
+from tokenwire.adapters._wait import Wait
 from tokenwire.answer import Answer, AsyncAnswer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
-from tokenwire.resume.session import DEFAULT_DEADLINES
+from tokenwire.resume.plan import is_live
+from tokenwire.resume.session import default_deadlines
 from tokenwire.state import State
 
 if TYPE_CHECKING:
     import httpx
     import httpx2
-
-_Result = TypeVar("_Result")
 
 # Seconds to wait for the body's end behind a complete answer, without which a connection is not
 # reused. It mostly comes in the same packet, but it need not come.
@@ -87,7 +87,10 @@ async def _aclose(
     finally:
         await response.aclose()
         if response.is_stream_consumed:  # the reading has begun
-            await run_out()  # for trio: generators dropped half-way are leaks
+            with anyio.CancelScope() as scope:  # for trio: generators dropped half-way are leaks
+                if response.http_version == "HTTP/2":  # whose connection is open, and may be silent
+                    scope.cancel()
+                await run_out()
 
 
 def _failures(response: object) -> Failures:
@@ -120,8 +123,9 @@ def stream(
 ) -> Answer:
     """Ask, read the answer, and go on with it where a connection breaks.
 
-    Redirects, credentials, cookies and proxies are the client's business. Its time-outs are not
-    used: ``deadlines`` are. Unless a header says otherwise, no compression is asked for.
+    Credentials, cookies and proxies are the client's business, and so are redirects but for an
+    event source, which follows them. Its time-outs are not used: ``deadlines`` are. Unless a header
+    says otherwise, no compression is asked for.
 
     Args:
         client: Whom to ask by.
@@ -138,9 +142,9 @@ def stream(
         ValueError: The request is not one that can be sent; or as in `Answer`, with its others.
     """
     module = _module(client, "Client", "client must be a Client of httpx or httpx2")
-    asked = _Asked(client, method, url, json, content, headers)
-    transport = _Transport(client, module, asked, options)
-    return Answer(transport, asked.request, dialect, **options)
+    asked = _Asked(client, method, url, json, content, headers, dialect)
+    idle = (options.get("deadlines") or default_deadlines(dialect)).idle
+    return Answer(_Transport(client, module, asked, idle), asked.request, dialect, **options)
 
 
 def astream(
@@ -156,7 +160,7 @@ def astream(
 ) -> AsyncAnswer:
     """`stream` for an ``AsyncClient``, on asyncio and on trio; the same arguments and errors."""
     module = _module(client, "AsyncClient", "client must be an AsyncClient of httpx or httpx2")
-    asked = _Asked(client, method, url, json, content, headers)
+    asked = _Asked(client, method, url, json, content, headers, dialect)
     return AsyncAnswer(_AsyncTransport(client, module, asked), asked.request, dialect, **options)
 
 
@@ -175,16 +179,22 @@ class _Asked:
         json: Any,
         content: bytes | None,
         headers: Mapping[str, str] | None,
+        dialect: Dialect | str,
     ) -> None:
+        check_content(json, content)
         given = {name: as_bytes(value) for name, value in plain(headers).items()}
         built = client.build_request(method, url, json=json, content=content, headers=given)
         self._kind: Any = type(built)
+        self._redirects: dict[str, bool] = {}
         self.request = Request(
             built.method,
             str(built.url),
             tuple((name.decode("ascii"), as_text(value)) for name, value in built.headers.raw),
             built.read() or None,
         )
+        if is_live(dialect):
+            self.request = for_source(self.request, headers)
+            self._redirects["follow_redirects"] = False  # the session does
 
     def build(self, request: Request, timeouts: Mapping[str, float | None]) -> Any:
         """For ``client.send``. The client's own headers are in it, but for another origin's."""
@@ -196,22 +206,23 @@ class _Asked:
             extensions={"timeout": timeouts},
         )
 
-    def credentials(self, request: Request) -> dict[str, None]:
-        """What to tell ``client.send`` about the credentials that the client has."""
-        return {} if origin(request) == origin(self.request) else {"auth": None}
+    def settings(self, request: Request) -> dict[str, Any]:
+        """What to tell ``client.send``: the client's credentials are for the first origin only."""
+        elsewhere = origin(request) != origin(self.request)
+        return {**self._redirects, **({"auth": None} if elsewhere else {})}
 
 
 class _Transport:
     """A sync client."""
 
-    def __init__(self, client: Any, module: Any, asked: _Asked, options: Options) -> None:
+    def __init__(self, client: Any, module: Any, asked: _Asked, idle: float | None) -> None:
         self.failures = Failures(
             (module.RequestError, OSError), (module.TimeoutException, TimeoutError)
         )
         self._client = client
         self._asked = asked
         # Over HTTP/1.1 all reads of a body have one time-out. What must end sooner is interrupted.
-        self._idle = options.get("deadlines", DEFAULT_DEADLINES).idle
+        self._idle = idle
         self._timeouts: dict[str, float | None] = {}
         self._interrupt = Interrupt()
         self._shared = False
@@ -219,6 +230,7 @@ class _Transport:
         self._chunks: Iterator[bytes] = iter(())
         self.sleep = self._interrupt.sleep
         self.wake = self._interrupt.wake
+        self.rearm = self._interrupt.rearm
         self.now = monotonic
 
     def open(self, request: Request, timeout: float | None) -> Head:
@@ -226,7 +238,7 @@ class _Transport:
         built = self._asked.build(request, self._timeouts)
         built.extensions["trace"] = self._trace
         response: httpx.Response = self._client.send(
-            built, stream=True, **self._asked.credentials(request)
+            built, stream=True, **self._asked.settings(request)
         )
         self._timeouts["read"] = self._idle  # it is looked at when the reading begins
         self._response, self._chunks = response, response.iter_bytes()
@@ -283,37 +295,25 @@ class _AsyncTransport:
         self._asked = asked
         self._response: httpx.Response | None = None
         self._chunks: AsyncIterator[bytes]  # of the response
-        self._scope: anyio.CancelScope | None = None  # around what waits, or waited last
+        self._wait = Wait()
+        self.sleep = self._wait.sleep
+        self.wake = self._wait.wake
+        self.rearm = self._wait.rearm
         self.now = monotonic
 
     async def open(self, request: Request, timeout: float | None) -> Head:
         built = self._asked.build(request, dict.fromkeys(("connect", "read", "write", "pool")))
-        credentials = self._asked.credentials(request)
-        self._response = response = await self._within(
-            timeout, lambda: self._client.send(built, stream=True, **credentials)
+        settings = self._asked.settings(request)
+        self._response = response = await self._wait.within(
+            timeout, lambda: self._client.send(built, stream=True, **settings)
         )
         self._chunks = response.aiter_bytes()
         return Head(response.status_code, response.headers)
 
     async def read(self, timeout: float | None) -> bytes | None:
-        return await self._within(timeout, lambda: anext(self._chunks, None))
-
-    async def _within(
-        self, timeout: float | None, wait: Callable[[], Awaitable[_Result]]
-    ) -> _Result:
-        with anyio.move_on_after(timeout) as self._scope:
-            return await wait()
-        raise TimeoutError("the wait was ended by the clock, or by who wants no more")
+        return await self._wait.within(timeout, lambda: anext(self._chunks, None))
 
     async def close(self, complete: bool) -> None:
         if self._response is not None:
             response, self._response = self._response, None
             await _aclose(response, self._chunks, self.failures, complete=complete)
-
-    async def sleep(self, seconds: float) -> None:
-        with anyio.move_on_after(seconds) as self._scope:
-            await anyio.sleep_forever()
-
-    def wake(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()

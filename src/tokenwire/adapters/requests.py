@@ -14,12 +14,13 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
-from tokenwire.adapters._request import as_bytes, as_text, origin, plain
+from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, origin, plain
 from tokenwire.answer import Answer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
+from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
 # What urllib3 raises reaches us as it is: requests translates it in `iter_content` only.
@@ -90,8 +91,8 @@ def stream(
 ) -> Answer:
     """Ask, read the answer, and go on with it where a connection breaks.
 
-    Redirects, credentials, cookies and proxies are the session's business. Unless a header says
-    otherwise, no compression is asked for.
+    Credentials, cookies and proxies are the session's business, and so are redirects but for an
+    event source, which follows them. Unless a header says otherwise, no compression is asked for.
 
     Args:
         session: Whom to ask by.
@@ -106,6 +107,7 @@ def stream(
     Raises:
         ValueError: The request is not one that can be sent; or as in `Answer`, with its others.
     """
+    check_content(json, content)
     built = requests.Request(method, url, data=content, json=json).prepare()
     said: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(session.headers)
     if json is not None:
@@ -114,23 +116,29 @@ def stream(
     body = built.body.encode() if isinstance(built.body, str) else built.body
     fields = tuple((name, as_text(value)) for name, value in said.items())
     request = Request(method.upper(), url, fields, body)
-    return Answer(_Transport(session, request), request, dialect, **options)
+    live = is_live(dialect)
+    if live:
+        request = for_source(request, headers)
+    transport = _Transport(session, request, follows=not live)
+    return Answer(transport, request, dialect, **options)
 
 
 class _Transport:
     """A session. Only its own thread uses it, but for `wake`."""
 
-    def __init__(self, session: requests.Session, first: Request) -> None:
+    def __init__(self, session: requests.Session, first: Request, *, follows: bool) -> None:
         timed_out = (ReadTimeoutError, requests.Timeout, TimeoutError)
         self.failures = Failures(_FAILURES.lost, timed_out)
         self._session = session
         self._first = first
+        self._follows = follows
         self._interrupt = Interrupt()
         self._response: requests.Response | None = None
         self._chunks: Iterator[bytes] = iter(())
         self._socket: socket.socket | None = None
         self.sleep = self._interrupt.sleep
         self.wake = self._interrupt.wake
+        self.rearm = self._interrupt.rearm
         self.now = monotonic
 
     def open(self, request: Request, timeout: float | None) -> Head:
@@ -141,6 +149,13 @@ class _Transport:
         for name, value in request.headers:
             headers[name] = value if value.isascii() else as_bytes(value)
         elsewhere = origin(request) != origin(self._first)
+        place: dict[str, str] = {}
+
+        def stay(response: requests.Response, **_: Any) -> None:
+            # Told not to follow, requests would still read the body, and the place as a URL.
+            place["Location"] = response.headers.pop("Location", "")
+
+        hooks: Any = [] if self._follows else [*self._session.hooks["response"], stay]
         response = self._session.request(
             request.method,
             request.url,
@@ -149,6 +164,7 @@ class _Transport:
             timeout=timeout,
             stream=True,
             auth=_nobody if elsewhere else None,
+            hooks={"response": hooks},
         )
         self._response, self._chunks = response, _chunks(response)
         self._socket = _socket_of(response)
@@ -161,7 +177,7 @@ class _Transport:
             raw.release_conn()
 
         raw.release_conn = let_go  # type: ignore[method-assign]
-        return Head(response.status_code, response.headers)
+        return Head(response.status_code, {**response.headers, **place})
 
     def read(self, timeout: float | None) -> bytes | None:
         if self._socket is not None:

@@ -1,0 +1,207 @@
+"""Answers over HTTP/2, which httpx speaks where h2 is there."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from tests.adapters import test_h11_tls as tls
+from tests.adapters.live import PATIENCE
+
+from tokenwire import Data, Deadlines, Error, Event, Reconnecting, RetryPolicy
+from tokenwire.adapters import httpx as adapter
+
+pytest.importorskip("h2", reason="h2 speaks HTTP/2")
+
+import h2.config
+import h2.connection
+import h2.events
+
+certificate, trust = tls.certificate, tls.trust
+
+pytestmark = pytest.mark.skipif(
+    tls.OPENSSL is None, reason="openssl is there to make a certificate with"
+)
+
+TOTAL = 9  # events, of which each response brings so many:
+PIECE = 2
+HEAD = [(":status", "200"), ("content-type", "text/event-stream")]
+AT_ONCE = RetryPolicy(initial_delay=0)
+
+
+class Server:
+    """Counts on from the last id, and breaks in the way that the path says."""
+
+    def __init__(self, certificate: Path) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._context.set_alpn_protocols(["h2"])
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = 0
+        self.requests: list[dict[str, str]] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a client leaked its connection"
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self, plain: socket.socket) -> None:
+        with suppress(OSError), self._context.wrap_socket(plain, server_side=True) as connection:
+            state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+            state.initiate_connection()
+            connection.sendall(state.data_to_send())
+            while received := connection.recv(65536):
+                for event in state.receive_data(received):
+                    if isinstance(event, h2.events.RequestReceived):
+                        fields = {n.decode(): v.decode() for n, v in event.headers or ()}
+                        self.requests.append(fields)
+                        if not self._answer(state, event.stream_id or 0, fields):
+                            connection.sendall(state.data_to_send())
+                            # Closed at once, with something unread, it would take back what it sent.
+                            socket.socket.shutdown(connection, socket.SHUT_WR)
+                            while connection.recv(65536):
+                                pass
+                            return
+                connection.sendall(state.data_to_send())
+
+    def _answer(self, state: Any, stream: int, fields: dict[str, str]) -> bool:
+        """Is the connection still good?"""
+        begin = int(fields.get("last-event-id", 0)) + 1
+        if begin > TOTAL:
+            state.send_headers(stream, [(":status", "204")], end_stream=True)
+            return True
+        state.send_headers(stream, HEAD)
+        for number in range(begin, begin + PIECE):
+            state.send_data(stream, b"id: %d\ndata: %d\n\n" % (number, number))
+        match fields[":path"]:
+            case "/end":
+                state.end_stream(stream)
+            case "/reset":
+                state.reset_stream(stream)
+            case "/drop":
+                return False
+            case _:  # "/silent"
+                pass
+        return True
+
+
+@pytest.fixture
+def server(certificate: Path) -> Iterator[Server]:
+    server = Server(certificate)
+    yield server
+    server.close()
+
+
+Read = Callable[..., list[Event]]
+
+
+def data(event: Event) -> str:
+    assert isinstance(event, Data)
+    value: str = event.value
+    return value
+
+
+def read_sync(module: Any, trust: ssl.SSLContext, url: str, **options: Any) -> list[Event]:
+    with (
+        module.Client(trust_env=False, verify=trust, http2=True) as client,
+        adapter.stream(client, "POST", url, content=b"{}", **options) as answer,
+    ):
+        return list(answer)
+
+
+def read_async(
+    module: Any, backend: str, trust: ssl.SSLContext, url: str, **options: Any
+) -> list[Event]:
+    async def main() -> list[Event]:
+        async with (
+            module.AsyncClient(trust_env=False, verify=trust, http2=True) as client,
+            adapter.astream(client, "POST", url, content=b"{}", **options) as answer,
+        ):
+            return [event async for event in answer]
+
+    return anyio.run(main, backend=backend)
+
+
+READERS = {
+    f"{module.__name__}{'-' if backend else ''}{backend}": (
+        partial(read_async, module, backend) if backend else partial(read_sync, module)
+    )
+    for module in (httpx, httpx2)
+    for backend in ("", "asyncio", "trio")
+}
+
+
+@pytest.fixture(params=list(READERS.values()), ids=list(READERS))
+def read(request: pytest.FixtureRequest) -> Read:
+    given: Read = request.param
+    return given
+
+
+@pytest.mark.parametrize("ends", ["end", "reset", "drop", "silent"])
+def test_an_answer_in_pieces(read: Read, server: Server, trust: ssl.SSLContext, ends: str) -> None:
+    events = read(
+        trust,
+        f"{server.url}/{ends}",
+        dialect="event-stream",
+        retry=AT_ONCE,
+        errors="yield",
+        deadlines=Deadlines(idle=0.1 if ends == "silent" else None),
+    )
+    numbers = [event.value for event in events if isinstance(event, Data)]
+    assert numbers == [str(number) for number in range(1, TOTAL + 2)]
+    assert sum(isinstance(event, Reconnecting) for event in events) == 5
+    assert isinstance(events[-1], Error)
+    assert events[-1].status == 204
+    assert {fields[":method"] for fields in server.requests} == {"POST"}
+    if ends in ("end", "reset"):
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("does", ["cancel", "restart"])
+def test_woken_while_it_reads(
+    module: Any, backend: str, does: str, server: Server, trust: ssl.SSLContext
+) -> None:
+    async def main() -> None:
+        async with (
+            module.AsyncClient(trust_env=False, verify=trust, http2=True) as client,
+            adapter.astream(
+                client, "GET", f"{server.url}/silent", dialect="event-stream"
+            ) as answer,
+        ):
+            assert [data(await anext(answer)) for _ in range(PIECE)] == ["1", "2"]
+            threading.Timer(0.05, getattr(answer, does)).start()
+            if does == "cancel":
+                assert [event async for event in answer] == []
+            else:
+                assert isinstance(await anext(answer), Reconnecting)
+                assert data(await anext(answer)) == "3"  # and leave
+
+    anyio.run(main, backend=backend)
