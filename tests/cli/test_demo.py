@@ -24,17 +24,20 @@ def test_without_a_terminal(run: Run) -> None:
     assert mark is not None
     assert other is not None
     assert mark[1] != other[1]
-    assert shown.count(f"   Mark of this run: {mark[1]}\n") == 3
+    assert shown.count(f"   Mark of this run: {mark[1]}\n") == 4
+    margins = re.findall(r"^ *((?:↻\d ?)+) \S", shown, re.MULTILINE)
+    assert " ".join(margins) == "↻1 ↻2 ↻3 ↻4 ↻5"
     rows = re.findall(
-        r"^([a-z-]+) +([\d,]+) +([\d,]+) +(\d+) +(\d+) +(\d+) +(.+?)  +(\w+) *$",
+        r"^([a-z-]+) +([\d,]+) +([\d,]+) +(\d+) +(\d+) +(\d+) +(\d) (yes|yes so far) +(\w+) *$",
         shown,
         re.MULTILINE,
     )
     assert [(row[0], *row[6:]) for row in rows] == [
-        ("openai-chat", "yes", "complete"),
-        ("anthropic-messages", "yes", "complete"),
-        ("jsonl", "yes", "complete"),
-        ("openai-chat", "yes so far", "truncated"),
+        ("openai-chat", "0", "yes", "complete"),
+        ("anthropic-messages", "0", "yes", "complete"),
+        ("jsonl", "0", "yes", "complete"),
+        ("positioned", "5", "yes", "complete"),
+        ("openai-chat", "0", "yes so far", "truncated"),
     ]
     one_by_one = [row for row in rows if row[1] == row[2]]
     assert [row[0] for row in one_by_one] == ["openai-chat", "jsonl"]
@@ -69,8 +72,11 @@ def test_a_wrong_text_is_found(
 TEXT = "Hi you"
 
 
-def reading_of(text: str, last: Event, *, chunks: int = 9, size: int = 9) -> Reading:
+def reading_of(
+    text: str, last: Event, *, chunks: int = 9, size: int = 9, reconnects: int = 0
+) -> Reading:
     reading = Reading()
+    reading.reconnects = reconnects
     reading.text, reading.last = text, last
     reading.chunks, reading.bytes = chunks, size
     reading.in_characters = reading.in_line_ends = 1
@@ -81,20 +87,25 @@ CUT_OFF = Error("truncated", "cut off")
 
 
 @pytest.mark.parametrize(
-    ("after", "reading", "holds"),
+    ("after", "drops", "reading", "holds"),
     [
-        (None, reading_of(TEXT, Done("stop")), True),
-        (None, reading_of("Hi", Done("stop")), False),
-        (None, reading_of(TEXT, CUT_OFF), False),
-        (None, reading_of(TEXT, Done("stop"), chunks=8), False),
-        (1, reading_of("Hi", CUT_OFF), True),
-        (1, reading_of("Hi", Done("stop")), False),
-        (1, reading_of(TEXT, CUT_OFF), False),
-        (1, reading_of("Hi", Error("transport", "broke")), False),
+        (None, 0, reading_of(TEXT, Done("stop")), True),
+        (None, 0, reading_of("Hi", Done("stop")), False),
+        (None, 0, reading_of(TEXT, CUT_OFF), False),
+        (None, 0, reading_of(TEXT, Done("stop"), chunks=8), False),
+        (1, 0, reading_of("Hi", CUT_OFF), True),
+        (1, 0, reading_of("Hi", Done("stop")), False),
+        (1, 0, reading_of(TEXT, CUT_OFF), False),
+        (1, 0, reading_of("Hi", Error("transport", "broke")), False),
+        (1, 2, reading_of(TEXT, Done("stop"), reconnects=2), True),
+        (1, 2, reading_of(TEXT, Done("stop"), reconnects=1), False),
+        (1, 2, reading_of("Hi", Done("stop"), reconnects=2), False),
+        (1, 2, reading_of(TEXT, CUT_OFF, reconnects=2), False),
     ],
 )
-def test_what_holds(after: int | None, reading: Reading, holds: bool) -> None:
-    assert reading.holds(Trial(dialect="sse", cut="byte", after=after), TEXT) is holds
+def test_what_holds(after: int | None, drops: int, reading: Reading, holds: bool) -> None:
+    trial = Trial(dialect="sse", cut="byte", after=after, drops=drops)
+    assert reading.holds(trial, TEXT) is holds
 
 
 def test_cuts_are_counted_where_they_were() -> None:

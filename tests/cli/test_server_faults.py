@@ -257,6 +257,16 @@ def test_a_share_of_requests_fails() -> None:
         assert fates(Site(Settings(text="one two three")), target, 2000) == found
 
 
+def test_each_request_draws_for_itself() -> None:
+    """Who else asks, and when, changes nothing; so a run of many clients at once is repeatable."""
+    targets = [f"/sse?fail_rate=0.5&case={case}" for case in range(3)]
+    alone = [fates(Site(Settings(text="one two three")), target, 20) for target in targets]
+    site = Site(Settings(text="one two three"))
+    among = [[fate for target in targets for fate in fates(site, target, 1)] for _ in range(20)]
+    assert [list(fates) for fates in zip(*among, strict=True)] == alone
+    assert alone[0] != alone[1] != alone[2]
+
+
 def test_every_request_or_none_and_in_a_way_that_was_named() -> None:
     site = Site(Settings(text="one two three"))
     assert set(fates(site, "/sse?fail_rate=0&fail=drop", 50)) == {"complete"}

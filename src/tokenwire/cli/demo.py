@@ -11,10 +11,11 @@ import click
 
 from tokenwire.cli.exits import Exit
 from tokenwire.cli.passage import PASSAGE, split_text
-from tokenwire.events import Event, Token
+from tokenwire.events import Event, Reconnecting, Token
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from tokenwire.cli.trial import Reading, Trial
 
@@ -24,32 +25,36 @@ RATE: Final = 60.0
 """Tokens a second where somebody looks on; without a terminal nobody waits."""
 CUT_SHORT: Final = 40
 """Tokens of the answer that is broken off."""
+DROPS: Final = 5
+"""Connections that the answer loses which can be gone on with."""
 
 CUTS: Final = {"byte": "every byte by itself", "random": "at random places"}
 
 
 @click.command(short_help="See it work, on this machine alone.")
 def demo() -> int:
-    """Stream answers over HTTP, the bytes cut at the worst places, and check what arrives."""
+    """Stream answers over HTTP, cut and broken off at the worst places, and check what arrives."""
     from rich.console import Console
 
     from tokenwire.cli.server import Settings, running_server
     from tokenwire.cli.trial import Trial, read
 
-    trials = [
-        Trial(dialect="openai-chat", cut="byte"),
-        Trial(dialect="anthropic-messages", cut="random"),
-        Trial(dialect="jsonl", cut="byte"),
-        Trial(dialect="openai-chat", cut="random", after=CUT_SHORT),
-    ]
     console = Console(highlight=False)
     # Nobody can know this text before: what is shown was sent.
     mark = secrets.token_hex(4)
     text = f"{PASSAGE.partition('```')[0]}Mark of this run: {mark}\n"
+    tokens = len(split_text(text))
+    trials = [
+        Trial(dialect="openai-chat", cut="byte"),
+        Trial(dialect="anthropic-messages", cut="random"),
+        Trial(dialect="jsonl", cut="byte"),
+        Trial(dialect="positioned", cut="random", after=tokens // (DROPS + 1), drops=DROPS),
+        Trial(dialect="openai-chat", cut="random", after=CUT_SHORT),
+    ]
     with running_server(Settings(text=text)) as url:
         console.print(
             f"A test server on [bold]{url}[/] answers over real HTTP.\n"
-            f"It sends {len(text)} characters in {len(split_text(text))} tokens,"
+            f"It sends {len(text)} characters in {tokens} tokens,"
             " the bytes cut where it hurts.\n"
             f"No recording: the text ends with a mark of this run, [bold]{mark}[/].\n"
         )
@@ -65,34 +70,78 @@ def demo() -> int:
 def _display(console: Console, trial: Trial) -> Generator[Show, None, None]:
     """Show a stream's text as it comes: in a growing panel, or line by line."""
     title = f"{trial.dialect}, {CUTS[trial.cut]}"
-    if trial.after is not None:
+    if trial.drops:
+        title += f", the connection dropped {trial.drops} times"
+    elif trial.cut_short:
         title += f", broken off after {trial.after} tokens"
+    page = _Page(margin=6 if trial.drops else 0)
     if console.is_terminal:
-        with _panel(console, title) as show:
+        with _panel(console, title, page) as show:
             yield show
     else:
         console.print(f"-- {title}")
-        with _lines(console) as show:
+        with _lines(console, page) as show:
             yield show
     console.print()
 
 
+class _Page:
+    """What was said, line by line, and each reconnect in the margin of its line.
+
+    Args:
+        margin: How wide that is; 0 where there will be none.
+
+    Attributes:
+        lines: The margin and the text of each; the last one may grow.
+    """
+
+    def __init__(self, margin: int) -> None:
+        self.lines = [("", "")]
+        self._margin = margin
+        self._reconnects = 0
+
+    def add(self, event: Event) -> None:
+        margin, line = self.lines.pop()
+        if isinstance(event, Token):
+            line, *more = (line + event.text).split("\n")
+            self.lines += [(margin, line), *(("", text) for text in more)]
+        else:
+            if isinstance(event, Reconnecting):
+                self._reconnects += 1
+                margin = f"{margin} ↻{self._reconnects}".strip()
+            self.lines.append((margin, line))
+
+    def written(self, line: tuple[str, str]) -> str:
+        """A line and its margin, as plain text."""
+        return f"{line[0]:>{self._margin or 2}} {line[1]}".rstrip()
+
+    def grid(self) -> Table:
+        """All of it, for a panel."""
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        if self._margin:
+            grid.add_column(width=self._margin, justify="right", style="yellow")
+        for margin, line in self.lines:
+            grid.add_row(*[margin] * bool(self._margin), Text(line))
+        return grid
+
+
 @contextmanager
-def _panel(console: Console, title: str) -> Generator[Show, None, None]:
+def _panel(console: Console, title: str, page: _Page) -> Generator[Show, None, None]:
     from rich import box
     from rich.live import Live
     from rich.panel import Panel
-    from rich.text import Text
 
-    said = Text()
     # Without sides: terminals do not agree on how wide a joined emoji is.
-    panel = Panel(said, box=box.HORIZONTALS, title=f"[bold]{title}[/]", title_align="left")
+    panel = Panel("", box=box.HORIZONTALS, title=f"[bold]{title}[/]", title_align="left")
     panel.subtitle_align = "right"
     with Live(panel, console=console, refresh_per_second=20, vertical_overflow="visible"):
 
         def show(event: Event, reading: Reading) -> None:
-            if isinstance(event, Token):
-                said.append(event.text)
+            page.add(event)
+            panel.renderable = page.grid()
             panel.subtitle = (
                 f"{reading.chunks:,} chunks, {reading.bytes:,} bytes, {reading.events} events"
             )
@@ -104,19 +153,18 @@ def _panel(console: Console, title: str) -> Generator[Show, None, None]:
 
 
 @contextmanager
-def _lines(console: Console) -> Generator[Show, None, None]:
-    held = ""
+def _lines(console: Console, page: _Page) -> Generator[Show, None, None]:
+    def write(line: tuple[str, str]) -> None:
+        console.print(page.written(line), markup=False, soft_wrap=True)
 
     def show(event: Event, reading: Reading) -> None:
-        nonlocal held
-        if isinstance(event, Token):
-            *lines, held = (held + event.text).split("\n")
-            for line in lines:
-                console.print(f"   {line}".rstrip(), markup=False, soft_wrap=True)
+        page.add(event)
+        while len(page.lines) > 1:
+            write(page.lines.pop(0))
 
     yield show
-    if held:
-        console.print(f"   {held}", markup=False, soft_wrap=True)
+    if page.lines != [("", "")]:
+        write(page.lines[0])
 
 
 def _judge(console: Console, results: list[tuple[Trial, Reading]], text: str) -> int:
@@ -125,9 +173,9 @@ def _judge(console: Console, results: list[tuple[Trial, Reading]], text: str) ->
     from rich.table import Table
 
     # So narrow that it fits a terminal of 80 columns.
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, padding=0)
     table.add_column("dialect", no_wrap=True)
-    for title in ("chunks", "bytes", "chars\nsplit", "CRLFs\nsplit", "events"):
+    for title in ("chunks", "bytes", "chars\nsplit", "CRLFs\nsplit", "events", "recon-\nnects"):
         table.add_column(title, justify="right", no_wrap=True)
     for title in ("text equal", "ended"):
         table.add_column(title, no_wrap=True)
@@ -136,12 +184,12 @@ def _judge(console: Console, results: list[tuple[Trial, Reading]], text: str) ->
         holds = reading.holds(trial, text)
         held = held and holds
         equal = "yes" if reading.text == trial.expected(text) else "no"
-        if trial.after is not None:
+        if trial.cut_short:
             equal += " so far"
         figures = (reading.chunks, reading.bytes, reading.in_characters, reading.in_line_ends)
         table.add_row(
             trial.dialect,
-            *(f"{figure:,}" for figure in (*figures, reading.events)),
+            *(f"{figure:,}" for figure in (*figures, reading.events, reading.reconnects)),
             equal,
             reading.ending,
             style=None if holds else "bold red",

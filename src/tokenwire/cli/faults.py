@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from tokenwire.cli.kept import Tally
 from tokenwire.cli.settings import Fail, Settings
 
 AT_RANDOM: Final[tuple[Fail, ...]] = (
@@ -26,28 +27,22 @@ ERROR: Final[Fail] = "error"
 
 
 def with_fault(
-    settings: Settings,
-    *,
-    number: int,
-    failures: int,
-    fails: Sequence[Fail],
-    tokens: Callable[[], int],
+    settings: Settings, tally: Tally, *, fails: Sequence[Fail], tokens: Callable[[], int]
 ) -> Settings:
     """The settings with ``fail`` and ``after`` as they are for this request.
 
     Args:
         settings: As they were asked for.
-        number: Of the request: with the seed it decides what is left to chance.
-        failures: How often this request failed before.
+        tally: Of the request. With the seed, it and its connections decide what is left to chance.
         fails: What may befall it by chance.
         tokens: Gives how many tokens the answer has left; it may take its time.
     """
-    if settings.fail_times is not None and failures >= settings.fail_times:
+    if settings.fail_times is not None and tally.failures >= settings.fail_times:
         return replace(settings, fail="none")
     if settings.fail_rate is None:
         return settings
-    # Not by the order of earlier draws: one request more or less does not change the others.
-    random = Random(f"{settings.seed} {number}")
+    # Each draw by itself: who else asks, and how often or when, does not change it.
+    random = Random(f"{settings.seed} {tally.connections} {tally.request}")
     if random.random() >= settings.fail_rate:
         return replace(settings, fail="none")
     if settings.fail != "none":

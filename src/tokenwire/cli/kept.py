@@ -17,8 +17,16 @@ Value = TypeVar("Value")
 
 
 class Tally(Struct):
-    """Counts how often one request failed since it was last answered to the end."""
+    """Counts what became of one request.
 
+    Attributes:
+        request: Tells it from others.
+        connections: How often it came, or was gone on with.
+        failures: How often it failed since it was last answered to the end.
+    """
+
+    request: str = ""
+    connections: int = 0
     failures: int = 0
 
 

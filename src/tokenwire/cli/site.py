@@ -49,7 +49,6 @@ class Site:
         self.log: Final[Log] = log or _nobody
         self._settings = settings
         self._routes = routes()
-        self._requests = itertools.count(1)
         self._answers = itertools.count(1)
         self._tallies: Shelf[Tally] = Shelf()
         # By what their reconnects name them: their id and how it is used, or a conversation's.
@@ -81,7 +80,7 @@ class Site:
             self._settings.changed_by(asked.parameters),
             f"answer-{next(self._answers)}",
             asked.model,
-            self._tallies.get(asked.key) or self._tallies.put(asked.key, Tally()),
+            self._tallies.get(asked.key) or self._tallies.put(asked.key, Tally(repr(asked.key))),
             {} if conversation else None,
         )
         place = START
@@ -151,10 +150,10 @@ class Site:
             if stops and place.number == left.blocks - 1:
                 return Reply(204, {})
         errs = kept.dialect.resumption is None and can_say(kept.dialect, OVERLOADED)
+        kept.tally.connections += 1
         settings = with_fault(
             settings,
-            number=next(self._requests),
-            failures=kept.tally.failures,
+            kept.tally,
             fails=(*AT_RANDOM, ERROR) if errs else AT_RANDOM,
             tokens=lambda: answer(settings).left().tokens,
         )

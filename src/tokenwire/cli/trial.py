@@ -9,14 +9,15 @@ from urllib.parse import urlencode
 import httpx
 from msgspec import Struct
 
+from tokenwire.adapters.httpx import stream
 from tokenwire.cli.passage import split_text
 from tokenwire.cli.settings import Cut
-from tokenwire.drive import Failures, Head, iter_events
-from tokenwire.events import Done, Error, Event, Token
+from tokenwire.events import Done, Error, Event, Reconnecting, Token
+from tokenwire.resume import RetryPolicy
 
 CR: Final = 0x0D
 LF: Final = 0x0A
-TIMEOUT: Final = 30.0
+AT_ONCE: Final = RetryPolicy(initial_delay=0)
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -25,23 +26,33 @@ class Trial(Struct, frozen=True, kw_only=True):
     Attributes:
         dialect: The dialect to answer in.
         cut: How the server cuts the body.
-        after: End the body after so many tokens; ``None``: let the answer come to its end.
+        after: Break off after so many tokens; ``None``: let the answer come to its end.
+        drops: How many connections are dropped then, and the answer gone on with over the next;
+            0: the body of the first one ends there, and with it the answer.
     """
 
     dialect: str
     cut: Cut
     after: int | None = None
+    drops: int = 0
+
+    @property
+    def cut_short(self) -> bool:
+        """The answer does not come to its end."""
+        return self.after is not None and not self.drops
 
     def query(self, rate: float) -> str:
         """The settings as the query of a request."""
         asked: dict[str, str | int | float] = {"cut": self.cut, "crlf": 1, "rate": rate}
         if self.after is not None:
-            asked |= {"fail": "truncate", "after": self.after}
+            asked |= {"fail": "drop" if self.drops else "truncate", "after": self.after}
+        if self.drops:
+            asked["fail_times"] = self.drops
         return urlencode(asked)
 
     def expected(self, text: str) -> str:
         """What should arrive of this text."""
-        return "".join(split_text(text)[: self.after])
+        return "".join(split_text(text)[: self.after]) if self.cut_short else text
 
 
 class Reading:
@@ -52,13 +63,15 @@ class Reading:
         bytes: Length of the body.
         in_characters: Cuts between two bytes of one character.
         in_line_ends: Cuts between a CR and its LF.
-        events: How many events were parsed.
+        events: How many events came.
+        reconnects: How many connections there were besides the first.
         text: The text of the tokens.
         last: The last event.
     """
 
     def __init__(self) -> None:
-        self.chunks = self.bytes = self.in_characters = self.in_line_ends = self.events = 0
+        self.chunks = self.bytes = self.in_characters = self.in_line_ends = 0
+        self.events = self.reconnects = 0
         self.text = ""
         self.last: Event | None = None
         self._before = 0  # the last byte of the chunk before
@@ -90,8 +103,24 @@ class Reading:
         if trial.cut == "byte":
             one_by_one = self.chunks == self.bytes
             cut_hard = one_by_one and self.in_characters > 0 and self.in_line_ends > 0
-        ending = "complete" if trial.after is None else "truncated"
-        return cut_hard and self.text == trial.expected(text) and self.ending == ending
+        ended = self.ending == ("truncated" if trial.cut_short else "complete")
+        equal = self.text == trial.expected(text)
+        return cut_hard and equal and ended and self.reconnects == trial.drops
+
+
+class _Counted(httpx.SyncByteStream):
+    """A response's body whose chunks are counted."""
+
+    def __init__(self, response: httpx.Response, reading: Reading) -> None:
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        self._stream = response.stream
+        self._reading = reading
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._reading.count(self._stream)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def read(
@@ -100,22 +129,29 @@ def read(
     """Read one stream; ``show`` is called with each event as it comes."""
     reading = Reading()
     url = f"{base_url}/{trial.dialect}?{trial.query(rate)}"
+
+    def count(response: httpx.Response) -> None:
+        response.stream = _Counted(response, reading)
+
     # No proxy of the environment: it could not reach this machine's loopback.
     with (
-        httpx.Client(trust_env=False, timeout=TIMEOUT) as client,
-        client.stream("POST", url, json={"stream": True}) as response,
-    ):
-        events = iter_events(
-            reading.count(response.iter_bytes()),
-            trial.dialect,
-            head=Head(response.status_code, response.headers),
+        httpx.Client(trust_env=False, event_hooks={"response": [count]}) as client,
+        stream(
+            client,
+            "POST",
+            url,
+            json={"stream": True},
+            dialect=trial.dialect,
+            retry=AT_ONCE,
             errors="yield",
-            failures=Failures(lost=(httpx.RequestError,), timed_out=(httpx.TimeoutException,)),
-        )
-        for event in events:
+        ) as answer,
+    ):
+        for event in answer:
             reading.events += 1
             reading.last = event
             if isinstance(event, Token):
                 reading.text += event.text
+            elif isinstance(event, Reconnecting):
+                reading.reconnects += 1
             show(event, reading)
     return reading
