@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from importlib.metadata import entry_points
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from _vendors import pages
+from _vendors import cell, pages
 
-from tokenwire import Event, available_dialects, events, get_dialect
+from tokenwire import Event, available_dialects, available_profiles, events, get_dialect
 from tokenwire.dialects import ENTRY_POINT_GROUP
+from tokenwire.resume.request_styles import RequestStyle, always, never, request_style
 from tokenwire.state import TRANSITIONS, Input, State, input_of
 
 DOCS = Path(__file__).parent
@@ -75,6 +76,52 @@ def dialect_table() -> str:
         resumed = f"{resumption.method}: {resumption.field}" if resumption else "no"
         rows.append([f"`{name}`", dialect.format, dialect.terminator, resumed])
     return table(["name", "format", "what proves an answer complete", "can be resumed"], rows)
+
+
+def resume_table() -> str:
+    """The dialects that can be resumed, and then those where a new request is all there is."""
+    kept: list[list[str]] = []
+    lost: list[list[str]] = []
+    for name in built_in_dialects():
+        dialect = get_dialect(name)
+        offers = cell(dialect.notes.resume) if dialect.notes is not None else ""
+        row = [f"[`{name}`](vendors/{name}.md)", offers]
+        ways, costs = "`replay`", "a second answer"
+        if (style := request_style(name)) is not None:
+            ways += f", or `continuation` by {asked_by(style)}"
+            costs += ", or the prompt again"
+        if dialect.resumption is None:
+            lost.append([*row, ways, costs])
+        else:
+            kept.append(
+                [*row, f"`{dialect.resumption.method}`; else {ways}", f"nothing; else {costs}"]
+            )
+    return table(["service", "what it offers", "strategy", "what it costs"], [*kept, *lost])
+
+
+def asked_by(style: RequestStyle) -> str:
+    """How a session asks for the rest of an answer, over all requests of this style."""
+    conditions: list[Callable[..., bool]] = []
+    if style.turns:
+        conditions.append(style.prefill_when if style.prefill is not None else never)
+    if style.prompt:
+        conditions.append(style.raw_when)
+    if all(condition is always for condition in conditions):
+        return "prefill"
+    if all(condition is never for condition in conditions):
+        return "instruction"
+    return "either"
+
+
+def prefill_list() -> str:
+    named = [name for name in available_profiles() if asked_by(style_of(name)) == "prefill"]
+    return ", ".join(f"`{name}`" for name in named) + "\n"
+
+
+def style_of(name: str) -> RequestStyle:
+    style = request_style(name)
+    assert style is not None  # every profile has one
+    return style
 
 
 def built_in_dialects() -> list[str]:
@@ -172,6 +219,7 @@ def route(begin: State, end: State) -> tuple[str, float, float]:
 SECTIONS = {
     "state.md": {"transitions": state_table, "inputs": input_table},
     "dialects.md": {"dialects": dialect_table},
+    "resume.md": {"services": resume_table, "prefill": prefill_list},
 }
 
 

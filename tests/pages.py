@@ -48,7 +48,7 @@ def blocks_of(page: str) -> list[Block]:
 
 def run_page(path: Path, page: str) -> int:
     """Run all Python of a page; how many promises of output were kept."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, Any] = {"__name__": "page"}  # not main: a page may show a whole program
     kept = 0
     printed: str | None = None
     for block in blocks_of(page):

@@ -17,16 +17,24 @@ import pytest
 from tests.pages import blocks_of, run_page
 
 import tokenwire
-from tokenwire import Event, Limits, Recovery, State, available_dialects
+from tokenwire import Deadlines, Event, Limits, Recovery, State, available_dialects
+from tokenwire.answer import Options, SessionOptions
 from tokenwire.cli.commands import tokenwire as command
 from tokenwire.cli.server import running_server
 from tokenwire.events import ErrorKind, Reason
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("adapters/*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("adapters/*.md")),
+    *sorted(DOCS.glob("recipes/*.md")),
+]
 PROSE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PROGRAMS = sorted((ROOT / "examples" / "recipes").glob("*.py"))
+"""Each stands whole on the page of its name, which runs it."""
 SHELLS = {"sh", "bash", "shell", "console"}
 SERVER = "http://127.0.0.1:8765"
 """Where pages expect the test server; the tests take a free port."""
@@ -77,6 +85,25 @@ def test_an_example_program_runs(
     assert len(capsys.readouterr().out) > 100
 
 
+@pytest.mark.parametrize("path", PROGRAMS, ids=name_of)
+def test_the_program_of_a_recipe_stands_on_its_page(path: Path) -> None:
+    page = DOCS / "recipes" / f"{path.stem}.md"
+    assert path.read_text("utf-8") in [block.body for block in blocks_of(page.read_text("utf-8"))]
+
+
+def lines_of(example: str) -> list[str]:
+    return [line for line in example.splitlines() if line.strip()]
+
+
+def test_ten_lines_stay_ten_lines_with_reconnects() -> None:
+    first = next(
+        block
+        for block in blocks_of((DOCS / "resume.md").read_text("utf-8"))
+        if block.language == "python"
+    )
+    assert len(lines_of(first.body)) == 10
+
+
 def test_the_example_of_the_readme_is_the_example_program_in_ten_lines() -> None:
     first = next(
         block
@@ -84,7 +111,7 @@ def test_the_example_of_the_readme_is_the_example_program_in_ten_lines() -> None
         if "import" in block.body
     )
     loop = first.body[first.body.index("with ") :]
-    assert len([line for line in first.body.splitlines() if line.strip()]) == 10
+    assert len(lines_of(first.body)) == 10
     assert loop in (ROOT / "examples" / "httpx_chat.py").read_text("utf-8")
 
 
@@ -211,6 +238,22 @@ def test_every_limit_is_on_its_page_with_its_default() -> None:
         value = getattr(Limits(), name)
         size = f"{value // 2**20} MiB" if value >= 2**20 else f"{value // 2**10} KiB"
         assert re.search(rf"^\| `{name}` \| {size} \|", page, re.MULTILINE), name
+
+
+def test_every_deadline_is_on_its_page_with_its_default() -> None:
+    page = (DOCS / "timeouts.md").read_text("utf-8")
+    for name in Deadlines.__struct_fields__:
+        value = getattr(Deadlines(), name)
+        default = "none" if value is None else f"{value:g} s"
+        assert re.search(rf"^\| `{name}` \| {default} \|", page, re.MULTILINE), name
+
+
+def test_every_option_of_a_session_is_on_its_page() -> None:
+    page = (DOCS / "resume.md").read_text("utf-8")
+    chosen = re.search(r"^## What may be chosen$(.*?)^#", page, re.MULTILINE | re.DOTALL)
+    assert chosen is not None
+    told = {name for name in re.findall(r"`(\w+)`", chosen[1]) if name.islower()}
+    assert told == set(Options.__annotations__) | set(SessionOptions.__annotations__) | {"stream"}
 
 
 def test_every_dialect_is_on_its_page() -> None:
