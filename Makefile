@@ -3,22 +3,23 @@
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs lint lock clean test-env
+.PHONY: help demo test bench growth docs lint lock clean test-env bench-env
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
 
-demo: ## answers over real HTTP, cut at hostile places, shown as they arrive
+demo: ## answers over real HTTP, cut, dropped and gone on with, as they arrive
 	@sh tools/make_env.sh .venv --editable '.[cli]'
 	@.venv/bin/tokenwire demo
 
 test: test-env ## lint, types, documentation and tests on every Python found
 	@sh tools/run_tests.sh
 
-bench: ## run the benchmarks
-	@sh tools/make_env.sh .venv-bench uv==$(UV_VERSION)
-	@sh tools/sync_env.sh .venv-bench --all-extras --group bench
+bench: bench-env ## run the benchmarks
 	@.venv-bench/bin/python benchmarks/run.py
+
+growth: bench-env ## 1 to 10,000 streams in one process
+	@.venv-bench/bin/python benchmarks/growth.py
 
 docs: test-env ## build the documentation into build/docs
 	@sh tools/run_tests.sh docs
@@ -39,3 +40,9 @@ clean: ## remove environments, caches and build results
 test-env:
 	@sh tools/make_env.sh .venv-test uv==$(UV_VERSION)
 	@sh tools/sync_env.sh .venv-test --all-extras --group test --group lint --group docs
+
+bench-env:
+	@sh tools/make_env.sh .venv-bench uv==$(UV_VERSION)
+	@# As it is published, urllib3-future (of niquests) puts itself in urllib3's place (of requests).
+	@URLLIB3_NO_OVERRIDE=1 sh tools/sync_env.sh .venv-bench --all-extras --group bench \
+		--no-binary-package urllib3-future

@@ -1,18 +1,25 @@
 """The bytes that everyone parses: synthetic, shaped like recordings of the real services.
 
 They are made from a fixed seed, so that every run has the same bytes, and tuned to no parser:
-lengths, padding and scripts vary as they do on the wire.
+lengths, padding and scripts vary as they do on the wire. The recordings themselves, where they are
+there, are a second workload.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
+from pathlib import Path
+
+RECORDINGS = Path(
+    os.environ.get("TOKENWIRE_RECORDINGS", Path(__file__).parents[2] / "shared" / "recordings")
+)
 
 # What the answers say, again and again: prose, code, escapes, and scripts of two to four bytes a
 # character, about as mixed as a chat gets.
@@ -33,6 +40,11 @@ def answer(question: str) -> Iterator[str]:
 See https://example.com/a?b=1&c=%20 for <b>more</b>, or {"json": [1, 2.5e-3, null]}.
 
 """
+_WIDE = (
+    "世界中の人々がこの言葉を読んでいます。今日は東京で雨が降っていますが、明日は晴れるでしょう。"
+    "안녕하세요, 세계의 모든 사람들. Привет, мир: это просто текст. 👩🏽‍🚀🚀🌍✨ "
+    "नमस्ते दुनिया। यह एक वाक्य है।"
+)
 # Cut about as tokenizers do: a word with the blank before it, in pieces if it is long.
 _PIECES = re.findall(r"[ ]?\w{1,7}|\s+|[^\w\s]", _PASSAGE)
 
@@ -97,7 +109,7 @@ def anthropic_messages(tokens: int) -> Body:
     thoughts = ["".join(islice(pieces, rng.randint(1, 4))) for _ in range(tokens // 10)]
     arguments = ['{"ci', 'ty": "Tr', "omsø", '", "un', 'it": "', "celsius", '"}']
     usage = {"input_tokens": 17, "cache_read_input_tokens": 0, "output_tokens": 1}
-    message = {
+    message: dict[str, object] = {
         "id": "msg_01" + _letters(rng, 22),
         "type": "message",
         "role": "assistant",
@@ -139,6 +151,93 @@ def anthropic_messages(tokens: int) -> Body:
         for event, payload in zip(events, payloads, strict=True)
     ]
     return Body(payloads, frames, texts)
+
+
+def event_stream_shapes(tokens: int) -> dict[str, Body]:
+    """The same answer in other forms that an event stream may have, and one of heartbeats."""
+    chat = openai_chat(tokens)
+    rng = random.Random(20261108)
+    lines = [json.dumps(json.loads(p), indent=1).encode() for p in chat.payloads[:-1]]
+    # About as many bytes as the others: such a block has a line for each field.
+    lines = lines[: max(1, tokens // 2)]
+    wide = [
+        _json({"id": _letters(rng, 12), "delta": {"content": _WIDE[at : at + rng.randint(8, 40)]}})
+        for at in rng.choices(range(len(_WIDE) - 40), k=tokens)
+    ]
+    return {
+        "event-typed": anthropic_messages(tokens),
+        "CRLF": replace(chat, frames=[b"data: " + p + b"\r\n\r\n" for p in chat.payloads]),
+        "with ids": replace(
+            chat, frames=[b"id: %d\ndata: %s\n\n" % (n, p) for n, p in enumerate(chat.payloads)]
+        ),
+        "heartbeats only": Body([], [b": keep-alive\n\n"] * tokens, []),
+        "multi-line data": Body(
+            lines, [b"data: " + p.replace(b"\n", b"\ndata: ") + b"\n\n" for p in lines], []
+        ),
+        "multi-byte text": Body(wide, [b"data: " + p + b"\n\n" for p in wide], []),
+    }
+
+
+def ollama_chat(tokens: int) -> Body:
+    """JSON Lines as Ollama sends them, about 110 bytes each."""
+    texts = list(islice(cycle(_PIECES), tokens))
+    head = {"model": "llama3.2:3b", "created_at": "2026-11-05T12:00:00.123456789Z"}
+    payloads = [
+        _json(head | {"message": {"role": "assistant", "content": text}, "done": False})
+        for text in texts
+    ]
+    counts = {"prompt_eval_count": 33, "eval_count": tokens, "total_duration": 4883583458}
+    end = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    payloads.append(_json(head | end | counts))
+    return Body(payloads, [payload + b"\n" for payload in payloads], texts)
+
+
+def bedrock_converse(tokens: int) -> Body:
+    """An Amazon event stream as Bedrock's ConverseStream sends it."""
+    from tokenwire import Frame
+    from tokenwire.framing.awsevents import AWSEventsFramer
+
+    rng = random.Random(20261109)
+    texts = list(islice(cycle(_PIECES), tokens))
+    events: list[tuple[str, dict[str, object]]] = [
+        ("messageStart", {"role": "assistant"}),
+        *(
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": text}})
+            for text in texts
+        ),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+    ]
+    payloads = [_json(event | {"p": _letters(rng, rng.randint(2, 36))}) for _, event in events]
+    frames = [
+        AWSEventsFramer.encode(Frame(payload, name))
+        for payload, (name, _) in zip(payloads, events, strict=True)
+    ]
+    return Body(payloads, frames, texts)
+
+
+def recorded(vendor: str, wire: str) -> list[Body]:
+    """The answers with text that this vendor really sent; none where there are no recordings."""
+    bodies: list[Body] = []
+    for path in sorted(RECORDINGS.rglob(f"{wire}/*.oracle.json")):
+        stem = path.name.removesuffix(".oracle.json")
+        told = json.loads(path.with_name(f"{stem}.json").read_text("utf-8"))
+        oracle = json.loads(path.read_text("utf-8"))
+        if told["vendor"] != vendor or oracle.get("exception") or len(oracle["text"]) != 1:
+            continue
+        data = path.with_name(f"{stem}.bin").read_bytes()
+        # What stands in a recording is split without any contender's help: all of them have LF.
+        blocks = [block for block in data.split(b"\n\n") if block.strip(b"\n")]
+        payloads = [
+            line.removeprefix(b"data: ")
+            for block in blocks
+            for line in block.split(b"\n")
+            if line.startswith(b"data: ")
+        ]
+        said = "".join(oracle["text"].values())
+        if len(payloads) == len(blocks) and b"\r" not in data and data.endswith(b"\n\n"):
+            bodies.append(Body(payloads, [block + b"\n\n" for block in blocks], [said]))
+    return bodies
 
 
 def one_line(size: int) -> Body:

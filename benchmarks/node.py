@@ -67,15 +67,22 @@ class Node:
         options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
         try:
             subprocess.run(
-                [npm, "install", *options, NAME],
+                [npm, "install", *options, f"{NAME}@latest"],
                 cwd=self._folder,
                 check=True,
                 capture_output=True,
                 timeout=60,
             )
-            version = subprocess.check_output(["node", "--version"], text=True, timeout=60)
+            # The newest release, whatever it says of this node: that it runs is seen here.
+            code = f"import '{NAME}'; console.log(process.version)"
+            version = subprocess.check_output(
+                ["node", "--input-type=module", "--eval", code],
+                cwd=self._folder,
+                text=True,
+                timeout=60,
+            )
         except (subprocess.SubprocessError, OSError) as error:
-            return f"npm could not install it: {type(error).__name__}"
+            return f"it cannot be installed: {type(error).__name__}"
         package = json.loads(
             (self._folder / "node_modules" / NAME / "package.json").read_text("utf-8")
         )

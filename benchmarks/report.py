@@ -1,201 +1,184 @@
-"""Results to Markdown and JSON."""
+"""The table as Markdown and JSON, and what became slower since the one before it."""
 
 from __future__ import annotations
 
+import datetime
+import itertools
+import json
 import os
 import platform
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from node import NAME as NODE
-from timing import Result
+from table import OURS, Result, Row, Verdict
 
 PEERS = [
-    "httpx-sse",
-    "httpx2",
-    "launchdarkly-eventsource",
-    "niquests",
-    "openai",
-    "anthropic",
+    *("msgspec", "httpx-sse", "httpx2", "launchdarkly-eventsource", "niquests"),
+    *("openai", "anthropic", "botocore", "fastapi", "httpx", "aiohttp", "requests", "h11"),
 ]
-OURS = "tokenwire"
-
-# No framing peer may be faster by more than a tenth; the openai SDK takes at least so many times.
-FRAMING_TARGET = 1 / 1.1
-OPENAI_TARGET = 40
-
-START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+SLOWER = 1.1  # named from here on
 
 
-@dataclass(frozen=True)
-class Row:
-    """One body in one chunking, and how everyone did.
-
-    Attributes:
-        label: How the bytes come.
-        chunks: In so many chunks.
-        size: So many bytes.
-        units: So many events.
-        results: By contender.
-        in_ms: The times are too long for microseconds.
-    """
-
-    label: str
-    chunks: int
-    size: int
-    units: int
-    results: dict[str, Result]
-    in_ms: bool = False
-
-    def ratio(self, name: str) -> float | None:
-        """The contender's time over tokenwire's: above 1, tokenwire is faster."""
-        result = self.results.get(name)
-        if result is None or not result.times:
-            return None
-        return result.ratio_to(self.results[OURS])
-
-    def cell(self, name: str) -> str:
-        result = self.results.get(name)
-        if result is None:
-            return "-"
-        if result.error:
-            return "error: limit"
-        time = _number(result.median / 1000 if self.in_ms else result.median)
-        if name == OURS:
-            return f"**{time}**"
-        return f"{time} ({_number(self.ratio(name) or 0)}x)"
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows with the same contenders.
-
-    Attributes:
-        name: For the JSON.
-        title: For people.
-        columns: Contenders, in order, with the head of each column.
-        rivals: Those against whom a target is set.
-        target: What their least ratio has to be; ``None`` where nothing is asked.
-        rows: The results.
-    """
-
-    name: str
-    title: str
-    columns: dict[str, str]
-    rivals: Sequence[str]
-    target: float | None
-    rows: list[Row]
-
-    def verdict(self, row: Row) -> tuple[str, float, str] | None:
-        """The fastest rival, its time over tokenwire's, and whether the target is met."""
-        ratios = [(ratio, name) for name in self.rivals if (ratio := row.ratio(name)) is not None]
-        if not ratios or self.target is None:
-            return None
-        ratio, name = min(ratios)
-        return name, ratio, "met" if ratio >= self.target else "missed"
-
-    def lines(self) -> list[str]:
-        heads = ["bytes come as", *self.columns.values()]
-        if self.target is not None:
-            heads.append("target")
-        lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
-        for row in self.rows:
-            cells = [row.label, *map(row.cell, self.columns)]
-            if self.target is not None:
-                verdict = self.verdict(row)
-                cells.append(f"{_number(verdict[1])}x: {verdict[2]}" if verdict else "-")
-            lines.append("| " + " | ".join(cells) + " |")
-        return lines
-
-    def lost(self) -> list[str]:
-        """Rows in which a rival is faster or a target is missed, in words."""
-        said: list[str] = []
-        for row in self.rows:
-            verdict = self.verdict(row)
-            if verdict is None or (verdict[1] >= 1 and verdict[2] == "met"):
-                continue
-            name, ratio, outcome = verdict
-            said.append(
-                f"{self.title}, {row.label}: {name} takes {_number(ratio)} times tokenwire's time"
-                f" (target {_number(self.target or 0)}: {outcome})"
-            )
-        return said
-
-
-def markdown(tables: Sequence[Table], about: dict[str, Any]) -> str:
-    """What stands between the markers."""
+def markdown(rows: Sequence[Row], about: Mapping[str, Any]) -> str:
+    """What stands between the markers: the demands, then every row with all its contenders."""
     peers = ", ".join(f"{name} {number}" for name, number in about["peers"].items())
+    verdicts = [verdict for row in rows for verdict in row.verdicts()]
+    missed = [verdict for verdict in verdicts if not verdict.met]
     lines = [
-        f"Python {about['python']} on {about['machine']}, {about['cores']} cores;"
-        f" tokenwire {about['tokenwire']} against {peers}; {NODE} {about['node']}."
-        f" {about['rounds']} rounds, medians.",
+        f"{where(about)}; {peers}; eventsource-parser {about['node']}."
+        f" Medians of {about['rounds']} rounds.",
         "",
-        "Microseconds an event; in brackets the contender's time over tokenwire's, so above 1x"
-        " tokenwire is the faster one.",
+        "![How many times as fast as others tokenwire is](bench.svg)",
+        "",
+        f"{len(verdicts) - len(missed)} of {len(verdicts)} demands are met"
+        + (f"; {len(missed)} are missed." if missed else "."),
+        "",
+        "| work | against | demand | measured | |",
+        "| --- | --- | --- | ---: | --- |",
+        *map(_demand_line, verdicts),
     ]
-    for table in tables:
-        lines += ["", f"### {table.title}", "", *table.lines()]
-    lost = [line for table in tables for line in table.lost()]
-    if lost:
-        lines += ["", "Rows that are lost or miss their target:", ""]
-        lines += [f"- {line}" for line in lost]
-    else:
-        lines += ["", "No row is lost."]
+    for family, group in itertools.groupby(rows, key=lambda row: row.family):
+        lines += ["", f"### {family}", "", *_family_lines(list(group))]
     return "\n".join(lines)
 
 
-def write_between_markers(path: Path, text: str) -> None:
-    """Put the text between the markers of a page, and leave the rest of it alone."""
-    page = path.read_text("utf-8")
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise SystemExit(f"{path} lacks the markers {START} and {END}")
-    path.write_text(f"{before}{START}\n\n{text}\n\n{END}{after}", "utf-8")
+def _demand_line(verdict: Verdict) -> str:
+    demand, by = verdict.demand, verdict.missed_by
+    if not demand.rivals:
+        asked, unit = f"at most {demand.bound:g} {verdict.row.unit}", f" {verdict.row.unit}"
+    elif demand.faster:
+        asked, unit = f"at least {demand.bound:g} times as fast", "x"
+    else:
+        asked, unit = f"at most {demand.bound:g} times its time", "x"
+    outcome = (
+        "met" if verdict.met else f"**missed** by {by:.0%}" if by >= 0.01 else "**just missed**"
+    )
+    work = f"{verdict.row.family}: {verdict.row.work}"
+    return f"| {work} | {verdict.rival} | {asked} | {number(verdict.measured)}{unit} | {outcome} |"
 
 
-def as_json(tables: Sequence[Table], about: dict[str, Any]) -> dict[str, Any]:
+def _family_lines(rows: Sequence[Row]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for row in rows for name in row.results))
+    units = list(dict.fromkeys(row.unit for row in rows))
+    yield "| " + " | ".join([", ".join(units), *names]) + " |"
+    yield "| --- |" + " ---: |" * len(names)
+    for row in rows:
+        cells = [_cell(row, name, row.results.get(name)) for name in names]
+        yield "| " + " | ".join([row.work, *cells]) + " |"
+
+
+def _cell(row: Row, name: str, result: Result | None) -> str:
+    if result is None:
+        return ""
+    if not result.samples:
+        return result.error
+    time = number(result.median)
+    return f"**{time}**" if name == OURS else f"{time} ({number(row.ratio(name) or 0)}x)"
+
+
+def write_between_markers(path: Path, text: str, mark: str) -> None:
+    """Put the text between two markers of a page, and leave the rest of it alone."""
+    start, end = f"<!-- {mark}:start -->", f"<!-- {mark}:end -->"
+    before, found, rest = path.read_text("utf-8").partition(start)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"{path} lacks the markers {start} and {end}")
+    path.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", "utf-8")
+
+
+def as_json(rows: Sequence[Row], about: Mapping[str, Any]) -> dict[str, Any]:
+    """All numbers; those of verdicts are what `slower` compares."""
     return {
-        **about,
-        "tables": {
-            table.name: {
-                row.label: {
-                    "chunks": row.chunks,
-                    "bytes": row.size,
-                    "events": row.units,
-                    "contenders": {
-                        name: {
-                            "error": result.error or None,
-                            "median_us": result.median if result.times else None,
-                            "rounds_us": result.times,
-                            "over_tokenwire": row.ratio(name),
-                        }
-                        for name, result in row.results.items()
-                    },
-                    "verdict": table.verdict(row),
-                }
-                for row in table.rows
+        "about": about,
+        "rows": [
+            {
+                "family": row.family,
+                "work": row.work,
+                "unit": row.unit,
+                "results": {
+                    name: {"error": result.error}
+                    if result.error
+                    else {"median": _short(result.median), "rounds": [*map(_short, result.samples)]}
+                    for name, result in row.results.items()
+                },
             }
-            for table in tables
+            for row in rows
+        ],
+        "verdicts": {
+            verdict.key: {
+                "measured": _short(verdict.measured),
+                "bound": verdict.demand.bound,
+                "met": verdict.met,
+                "cost": _short(verdict.cost),
+            }
+            for row in rows
+            for verdict in row.verdicts()
         },
     }
 
 
-def about(node: str, rounds: int) -> dict[str, Any]:
-    """Versions and the machine."""
+def slower(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
+    """What became slower by more than a tenth since the last recorded table, in words.
+
+    Ratios to the others of the same run are compared, as the machine may be another one.
+    """
+    said: list[str] = []
+    for key, verdict in now["verdicts"].items():
+        if key in before["verdicts"]:
+            times = verdict["cost"] / before["verdicts"][key]["cost"]
+            if times > SLOWER:
+                said.append(f"{key}: {times - 1:.0%} slower than in the last table")
+    return said
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What was recorded last; nothing where nothing was."""
+    if not path.exists():
+        return {"verdicts": {}}
+    recorded: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return recorded
+
+
+def machine() -> dict[str, Any]:
+    """Where and when it runs; to be asked before it does, for the load that others are."""
     return {
-        "tokenwire": _version("tokenwire"),
-        "python": platform.python_version(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": platform.python_version() + ("" if _has_lock() else ", free-threaded"),
         "machine": _processor(),
         "cores": os.cpu_count(),
-        "peers": {name: _version(name) for name in PEERS},
-        "node": node,
-        "rounds": rounds,
+        "load": round(os.getloadavg()[0], 1),
+        "tokenwire": _version("tokenwire"),
     }
+
+
+def peers() -> dict[str, str]:
+    """Against whom it runs."""
+    return {name: _version(name) for name in PEERS}
+
+
+def where(about: Mapping[str, Any]) -> str:
+    """The machine in words."""
+    return (
+        f"CPython {about['python']} on {about['machine']}, {about['cores']} cores,"
+        f" load {about['load']} before; {about['date']}; tokenwire {about['tokenwire']}"
+    )
+
+
+def number(value: float) -> str:
+    """Three digits."""
+    return f"{value:.0f}" if abs(value) >= 99.5 else f"{value:#.3g}"
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _has_lock() -> bool:
+    return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
 def _version(distribution: str) -> str:
@@ -217,7 +200,3 @@ def _processor() -> str:
         told = ""
     found = re.search(r"^model name\s*: (.*)", told, re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.5 else f"{value:#.3g}"

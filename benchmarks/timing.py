@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import math
 import random
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
 from typing import Protocol
+
+from table import Result
 
 
 class LimitError(Exception):
@@ -20,34 +21,64 @@ class WrongAnswerError(Exception):
     """The contender did not find what is in the body."""
 
 
-class Contender(Protocol):
-    """Someone who parses one row's chunks."""
+@dataclass(frozen=True)
+class Scale:
+    """How much of everything.
 
-    name: str
+    Attributes:
+        tokens: In a synthetic answer.
+        line: Bytes of the one long line.
+        rounds: How often each contender of a row is timed.
+        at_least: Seconds that one timing takes; short work is repeated within it.
+        many: Parsers, where many are made.
+    """
+
+    tokens: int
+    line: int
+    rounds: int
+    at_least: float
+    many: int
+
+    @property
+    def quick(self) -> bool:
+        """It is a try: no node, no waiting, nothing written."""
+        return self is QUICK
+
+
+FULL = Scale(tokens=2000, line=8 * 1024 * 1024, rounds=9, at_least=0.03, many=10_000)
+QUICK = Scale(tokens=100, line=64 * 1024, rounds=1, at_least=0, many=100)
+
+
+class Contender(Protocol):
+    """Someone who does one row's work."""
+
+    @property
+    def name(self) -> str: ...
 
     def verify(self) -> None:
         """Compare everything found with what is in the body, untimed. Raises `WrongAnswerError`,
         or `LimitError` where the contender refuses such a body."""
 
     def time(self, repeats: int) -> int:
-        """Parse the body so often; give nanoseconds of CPU time. A wrong count raises."""
+        """Do the work so often; give nanoseconds of CPU time. A wrong count raises."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class InPython:
     """A contender of this process.
 
     Attributes:
-        name: As in the table's head.
-        work: What is timed: it parses the chunks once and gives something to count.
-        found: What was found, to compare; the result of ``work`` itself where that has it all.
+        name: As in the table.
+        work: What is timed: it does the work once and gives something to count.
         expected: What ``found`` has to give.
+        found: What was found, to compare; the result of ``work`` itself where that has it all.
     """
 
     name: str
-    work: Callable[[], int | Sequence[str]]
-    expected: Sequence[str]
-    found: Callable[[], Sequence[str]] | None = None
+    work: Callable[[], int | Sequence[object]]
+    expected: Sequence[object]
+    found: Callable[[], Sequence[object]] | None = None
+    _count: int = field(default=-1, init=False)
 
     def verify(self) -> None:
         try:
@@ -58,6 +89,7 @@ class InPython:
             raise
         if found != self.expected:
             raise WrongAnswerError(f"{self.name} did not find what is in the body")
+        self._count = _count(self.work())
 
     def time(self, repeats: int) -> int:
         work = self.work
@@ -66,71 +98,53 @@ class InPython:
         for _ in range(repeats):
             result = work()
         taken = process_time_ns() - start
-        count = result if isinstance(result, int) else len(result)
-        if count != len(self.expected):
-            raise WrongAnswerError(f"{self.name} found {count}, not {len(self.expected)}")
+        if _count(result) != self._count:
+            raise WrongAnswerError(f"{self.name} found {_count(result)}, not {self._count}")
         return taken
 
 
-@dataclass
-class Result:
-    """What one contender did in one row.
-
-    Attributes:
-        name: The contender.
-        error: Why there are no times.
-        times: Microseconds a unit (event or line), one number a round.
-    """
-
-    name: str
-    error: str = ""
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.times)
-
-    def ratio_to(self, other: Result) -> float:
-        """How many times the time of the other: the median of the rounds' ratios.
-
-        Both were timed within the same second of each round, so that a machine that is busy for
-        a while slows both.
-        """
-        return statistics.median(
-            mine / yours for mine, yours in zip(self.times, other.times, strict=True)
-        )
+def _count(found: int | Sequence[object]) -> int:
+    return found if isinstance(found, int) else len(found)
 
 
 def measure(
-    contenders: Sequence[Contender], units: int, *, rounds: int, at_least: float
+    contenders: Sequence[Contender], units: int, scale: Scale, *, slowest: float = math.inf
 ) -> dict[str, Result]:
     """Time the contenders in turn, in another order each round.
 
     Args:
-        contenders: All of one row.
+        contenders: All of one row, ours first.
         units: Events in the body, by which times are divided.
-        rounds: How often each is timed.
-        at_least: Seconds that one timing takes; short bodies are repeated within it.
+        scale: How often and how long.
+        slowest: Who takes so many times our time in the first try is not timed further.
+
+    Returns:
+        Results in microseconds a unit, by contender.
     """
-    results = {contender.name: Result(contender.name) for contender in contenders}
+    results = {contender.name: Result() for contender in contenders}
     runners: list[tuple[Contender, int]] = []
+    ours = 0
     for contender in contenders:
         try:
             contender.verify()
-        except LimitError as error:
-            results[contender.name].error = f"limit: {error}"
+        except LimitError:
+            results[contender.name] = Result(error="its limit")
             continue
         once = contender.time(1)
-        runners.append((contender, max(1, math.ceil(at_least * 1e9 / once))))
+        ours = ours or once
+        if once > slowest * ours:
+            results[contender.name] = Result(error=f"{once / ours:.0f} times, not timed further")
+            continue
+        runners.append((contender, max(1, math.ceil(scale.at_least * 1e9 / once))))
     # The collector stays on, as in users' programs. Everything made up to here, all modules of all
     # contenders among it, is taken out of its sight, so that it walks only through what a
     # contender makes itself; and it has run when a timing begins.
     gc.collect()
     gc.freeze()
     rng = random.Random(1)
-    for _ in range(rounds):
+    for _ in range(scale.rounds):
         rng.shuffle(runners)
         for contender, repeats in runners:
             taken = contender.time(repeats)
-            results[contender.name].times.append(taken / 1000 / repeats / units)
+            results[contender.name].samples.append(taken / 1000 / repeats / units)
     return results
