@@ -28,7 +28,7 @@ from tokenwire.resume.effects import (
 from tokenwire.resume.plan import Strategy
 from tokenwire.resume.session import Session
 
-PIECES: Final = ("Par", "is", " the\n", "🗼", " ", "a", "aa", "the", "\u2028")
+PIECES: Final = (" 42", "Par", "is", " the\n", "🗼", " ", "a", "aa", "the", "\u2028")
 # The second strategy of `sse` is for what its ids cannot do.
 WAYS: Final[dict[str, tuple[Strategy, ...]]] = {
     "sse": ("last_event_id", "replay"),
@@ -229,6 +229,12 @@ class Machine(RuleBasedStateMachine):
         assert isinstance(self.effect, Sleep)
         self.now = max(self.now, self.effect.until)
         self.session.timer_fired(self.now)
+        self.go_on()
+
+    @is_asked(OpenRequest, ReadData, Sleep)
+    @rule()
+    def restart(self) -> None:
+        self.session.restart(self.now)
         self.go_on()
 
     @precondition(lambda self: self.effect is not None and not isinstance(self.effect, Ended))

@@ -54,7 +54,22 @@ from tokenwire.resume.session import Session
 
 Resent = Literal["exact", "inclusive", "restart", "overlapping"]
 
-_WORDS: Final = ("Par", "is", " ", "\n", "🗼", "é", "次の", '"', "\\", "the", "capital", "\u2028")
+_WORDS: Final = (
+    "Par",
+    " 42",
+    "null",
+    "is",
+    " ",
+    "\n",
+    "🗼",
+    "é",
+    "次の",
+    '"',
+    "\\",
+    "the",
+    "capital",
+    "\u2028",
+)
 
 
 class World(Struct):
