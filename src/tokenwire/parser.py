@@ -6,9 +6,11 @@ is eager and bounded by the chunk; a frame is decoded when its events are asked 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from enum import Enum
+from itertools import islice
+from operator import length_hint
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -22,12 +24,13 @@ from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
 from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.response import ResponseBody, find_stray_error, is_json, judge_response
-from tokenwire.state import STEPS, TRANSITIONS, Input, State, next_state
+from tokenwire.state import STAYING, TRANSITIONS, Input, State, next_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tokenwire.dialects.detect import Detector
+    from tokenwire.dialects.envelope import Envelope
 
 
 class Signal(Enum):
@@ -42,6 +45,9 @@ class Signal(Enum):
 NEED_DATA: Final = Signal.NEED_DATA
 CLOSED: Final = Signal.CLOSED
 _FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
+_NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parsers share it
+_NOTHING: Final = iter(_NO_EVENTS)
+_AHEAD: Final = 64  # frames
 _OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
 
 
@@ -71,23 +77,25 @@ class StreamParser:
     """
 
     __slots__ = (
+        "_ahead",
         "_body",
         "_broken",
         "_cursor",
         "_decode",
-        "_decode_eof",
-        "_decode_loss",
         "_decode_next",
         "_decode_whole",
+        "_decoder",
         "_detector",
         "_ended",
-        "_events",
+        "_envelope",
         "_failure",
         "_framer",
         "_frames",
         "_last",
         "_limits",
         "_open",
+        "_over",
+        "_queue",
         "_read_cursor",
         "_receive",
         "_received",
@@ -95,7 +103,7 @@ class StreamParser:
         "_skip",
         "_skipped",
         "_state",
-        "_steps",
+        "_staying",
         "_strange",
         "_streams",
         "_undrained",
@@ -120,7 +128,10 @@ class StreamParser:
 
             self._detector, dialect = Detector(limits), AUTO
         self._adopt(dialect)
-        self._events: deque[Event] = deque()  # of the frame decoded last
+        self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
+        # Events of the frames in front that the decoder knows, and which change nothing in it.
+        self._ahead = _NOTHING
+        self._envelope: Envelope | None = None
         self._last: Frame | None = None  # that frame, until its last event is handed out
         self._cursor = cursor
         self._skip = skip
@@ -130,7 +141,6 @@ class StreamParser:
         self._open: tuple[Frame, Sequence[Event]] | None = None
         if behind is not None:
             self._go_on_behind(behind)
-        self._enter(State.IDLE)
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
         self._strange: Frame | None = None  # the first that said nothing here: what came instead
@@ -140,6 +150,7 @@ class StreamParser:
         self._undrained = 0
         self._ended = False
         self._broken: tuple[ErrorKind, str] | None = None
+        self._enter(State.IDLE)
 
     def _adopt(self, dialect: Dialect | str) -> None:
         """Read with this dialect."""
@@ -147,19 +158,15 @@ class StreamParser:
         self._framer = self.dialect.framer(self._limits)
         self._frames = self._framer.frames
         self._receive = self._framer.receive_data
-        decoder = self.dialect.decoder()
+        self._decoder = decoder = self.dialect.decoder()
         self._decode_next = decoder if callable(decoder) else decoder.receive_frame
-        self._decode_eof = None if callable(decoder) else decoder.receive_eof
-        # A decoder may know better than to believe the end of a body that broke off.
-        self._decode_loss = getattr(decoder, "receive_loss", self._decode_eof)
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
         self._decode_whole: Callable[[Frame], Sequence[Event]] = self._decode
         resumption = self.dialect.resumption
         self._read_cursor = resumption.read if resumption is not None else None
 
     def _go_on_behind(self, other: StreamParser) -> None:
-        self._decode_next = other._decode_next
-        self._decode_eof, self._decode_loss = other._decode_eof, other._decode_loss
+        self._decoder, self._decode_next = other._decoder, other._decode_next
         self._open = other._open
 
     @property
@@ -170,7 +177,7 @@ class StreamParser:
     @property
     def closed(self) -> bool:
         """The last event is out: `next_event` gives ``Signal.CLOSED``."""
-        return self._state in _OVER
+        return self._over
 
     @property
     def cursor(self) -> Cursor:
@@ -191,7 +198,8 @@ class StreamParser:
     @property
     def buffered(self) -> int:
         """Bytes held: of the unit that is not complete, and of frames not yet handed out."""
-        queued = sum(frame.size for frame in self._frames)
+        ahead = [event.frame for event in copy(self._ahead) if event.frame is not None]
+        queued = sum(frame.size for frame in (*ahead, *self._frames))
         held = 0 if self._detector is None else self._detector.buffered
         return self._framer.buffered + queued + held
 
@@ -328,42 +336,69 @@ class StreamParser:
         Returns:
             An `Event`; ``Signal.NEED_DATA``; or ``Signal.CLOSED`` once the last event is out.
         """
-        if self._events:
-            event = self._events.popleft()
-            if not self._events and self._last is not None:
+        if not self._queue:
+            for event in self._look_ahead():
+                return event
+        if self._queue:
+            event = self._queue.pop()
+            if not self._queue and self._last is not None:
                 self._pass(self._last)
         else:
-            while self._frames:
-                frame = self._frames.popleft()
-                decode = self._decode if frame.data is not None else self._odd
-                found = decode(frame)
-                if len(found) > 1:
-                    self._events.extend(found)
-                    self._last = frame
-                    event = self._events.popleft()
-                    break
-                if frame.id is not None or self._read_cursor is not None:
-                    self._pass(frame)
-                if found:
+            frames = self._frames
+            while frames:
+                frame = frames.popleft()
+                found = self._decode(frame) if frame.data is not None else self._odd(frame)
+                if len(found) == 1:  # as nearly every frame has
                     event = found[0]
+                    self._pass(frame)
                     break
+                if found:
+                    self._queue = [*reversed(found)]
+                    self._last = frame
+                    event = self._queue.pop()
+                    break
+                self._pass(frame)
             else:
                 self._undrained = 0
                 if self._streams:
                     return NEED_DATA
                 if not self.closed:
                     self._receive_end()
-                if not self._events:
+                if not self._queue:
                     return CLOSED if self.closed else NEED_DATA
-                event = self._events.popleft()
-        if self._steps.get(type(event)) is not self._state:
+                event = self._queue.pop()
+        if type(event) not in self._staying:
             self._move(event)
         return event
 
+    def _look_ahead(self) -> Iterator[Event]:
+        """Events of frames in front that the decoder knows to hold text and nothing else.
+
+        Nobody can see that they are read before their turn: they have no place in the stream that
+        the cursor could name, they leave it open, and they change nothing in the decoder.
+        """
+        frames = self._frames
+        envelope = self._envelope
+        if envelope is not None and envelope.known and frames and not length_hint(self._ahead):
+            events = envelope.events_in(islice(frames, _AHEAD))
+            for _ in events:
+                frames.popleft()
+            self._ahead = iter(events)
+        return self._ahead
+
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
+        if self._streams and not self._queue:
+            ahead = self._look_ahead() if self._frames else self._ahead
+            if not self._frames:
+                self._undrained = 0
+                return ahead
+        return self._take_events()
+
+    def _take_events(self) -> Iterator[Event]:
         while (event := self.next_event()) is not NEED_DATA and event is not CLOSED:
             yield event
+            yield from self._ahead
 
     def _pass(self, frame: Frame) -> None:
         """The last event of this frame is out: the cursor may move behind it."""
@@ -383,13 +418,17 @@ class StreamParser:
                 self._streams = False
                 self._framer.receive_eof()
             self._frames.clear()
-            self._events.clear()
+            self._queue = _NO_EVENTS
             if self._ended:
                 self._enter(TRANSITIONS[self._state][Input.EOF])
 
     def _enter(self, state: State) -> None:
         self._state = state
-        self._steps = STEPS[state]
+        self._staying = STAYING[state]
+        self._over = state in _OVER  # asked for each chunk, and the hash of a member is slow
+        plain = self._skip is None and self._read_cursor is None and not self._ended
+        ahead = state is State.OPEN and plain
+        self._envelope = getattr(self._decoder, "envelope", None) if ahead else None
 
     def _decode_first(self, frame: Frame) -> Sequence[Event]:
         """Decode the first frame; one that says nothing may show what came instead."""
@@ -419,7 +458,7 @@ class StreamParser:
         self._decode = self._decode_whole
         found = self._decode(frame)
         self._decode_whole, self._decode = self._decode, self._decode_open
-        if frame.unterminated:
+        if frame.unterminated and found:  # else the decoder let it be, and waits for the whole
             self._open = frame, found
         return found
 
@@ -447,6 +486,7 @@ class StreamParser:
             counts = is_done_sentinel(frame.data) or is_json(frame.data)
         if counts:
             self._decode_whole, self._decode = self._decode, self._decode_open
+            self._envelope = None
         else:
             self._strange = self._strange or frame
             self._frames.pop()
@@ -458,13 +498,20 @@ class StreamParser:
                 if self._ended or self._body.complete:
                     self._fail(self._body.error())
             elif self._detector is None:
-                judge = self._decode_eof if self._broken is None else self._decode_loss
-                if judge is not None:
-                    self._events.extend(judge())
-                if not any(isinstance(event, Done | Error) for event in self._events):
+                self._queue = [*reversed(self._judge_end())]
+                if not any(isinstance(event, Done | Error) for event in self._queue):
                     self._fail(self._cut_off())
         if self._failure is not None:
-            self._events.append(self._failure)
+            self._queue = [self._failure, *self._queue]
+
+    def _judge_end(self) -> Sequence[Event]:
+        """What the decoder says at the end of the body, or where it broke off."""
+        decoder = self._decoder
+        if callable(decoder):
+            return ()
+        # It may know better than to believe the end of a body that broke off.
+        judge = decoder.receive_eof
+        return judge() if self._broken is None else getattr(decoder, "receive_loss", judge)()
 
     def _cut_off(self) -> Error:
         kind: ErrorKind = "truncated"

@@ -94,8 +94,9 @@ def next_state(state: State, event: events.Event) -> State | None:
     return None if given is None else TRANSITIONS[state].get(given)
 
 
-STEPS: Final[Mapping[State, Mapping[type[events.Event], State]]] = {
-    state: {kind: row[given] for kind, given in _INPUTS.items() if given in row}
+STAYING: Final[Mapping[State, frozenset[type[events.Event]]]] = {
+    state: frozenset(kind for kind, given in _INPUTS.items() if row.get(given) is state)
     for state, row in TRANSITIONS.items()
 }
-"""`TRANSITIONS` by event class, all but `Error`, which is two inputs: one look-up an event."""
+"""The event classes that leave each state as it is: one look-up an event. Without `Error`, which
+is two inputs."""

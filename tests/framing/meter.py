@@ -21,10 +21,19 @@ from tokenwire import Dialect, get_dialect
 from tokenwire.framing import awsevents, codelines, jsonarray, jsonlines, lines, rawtext, sse
 
 _Bytes = (bytes, bytearray)
+_FEW = 64  # bytes: as long as the longest head of an event that a framer remembers
 
 
 class Meter:
-    """Attributes: ``searched``, bytes looked at; ``copied``, bytes written to new objects."""
+    """What was done with bytes.
+
+    A test of a few bytes at a place that is known, as for a field's name where a line begins, is no
+    search: its cost does not grow with the bytes. Decoding is no search either, but writes.
+
+    Attributes:
+        searched: Bytes looked at to find something: a line end, a bracket, a checksum's fault.
+        copied: Bytes written to new objects.
+    """
 
     def __init__(self) -> None:
         self.searched = 0
@@ -45,7 +54,7 @@ class Meter:
 
     def equals(self, left: Any, right: Any) -> bool:
         if isinstance(left, _Bytes) and isinstance(right, _Bytes) and len(left) == len(right):
-            self.searched += len(left)
+            self.searched += len(left) if len(left) > _FEW else 0
         return left == right
 
     def item(self, owner: Any, key: Any) -> Any:
@@ -72,16 +81,17 @@ class Meter:
         result = getattr(owner, name)(*args, **kwargs)
         if isinstance(owner, _Bytes):
             if name in ("startswith", "endswith", "removeprefix", "removesuffix"):
-                self.searched += len(args[0])
+                self.searched += len(args[0]) if len(args[0]) > _FEW else 0
             elif name in ("find", "index"):
-                self.searched += len(owner) if result < 0 else result + 1
+                start, stop = args[1] if len(args) > 1 else 0, min([*args[2:], len(owner)])
+                self.searched += (stop if result < 0 else result + 1) - start
             elif name in ("rfind", "rindex"):
                 self.searched += len(owner) - max(result, 0)
             elif name in ("strip", "lstrip", "rstrip"):
-                self.searched += len(owner) - len(result) + 2
+                self.searched += len(owner) - len(result)
             elif name == "partition":
                 self.searched += len(result[0]) + 1
-            elif name != "join":
+            elif name not in ("join", "decode"):
                 self.searched += len(owner)
             if result is not owner:
                 self._made(result)

@@ -37,6 +37,8 @@ FRAMES = {
     ),
     "line-ends-normalised": (b"data: a\rdata: b\r\ndata: c\n\r", [Frame(b"a\nb\nc")]),
     "data-as-bytes": (b"data: \xff\0\n\n", [Frame(b"\xff\0")]),
+    "type-again": (b"event: t\ndata: a\n\n" * 2 + b"data: b\n\n", [Frame(b"a", "t"), Frame(b"a", "t"), Frame(b"b")]),
+    "type-too-long-to-be-kept": ((b"event: " + b"t" * 70 + b"\ndata: a\n\n") * 2, [Frame(b"a", "t" * 70)] * 2),
     "type-as-sent": (b"event: message\ndata: a\n\n", [Frame(b"a", "message")]),
     "empty-data-is-not-none": (b"data\n\n", [Frame(b"")]),
     "comment": (b": a\n:b\n:\n: \n:  c\n\n", [Frame(comment=one) for one in (b"a", b"b", b"", b"", b" c")]),

@@ -112,9 +112,14 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 """Anything else is ``other``."""
 
 
-def says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> bool:
-    """Is one choice's text all that this chunk holds?"""
-    return not (
+def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
+    """The token of the one choice, where a text is all that this chunk holds."""
+    choices = chunk.choices
+    if not choices or len(choices) > 1:
+        return None
+    (choice,) = choices
+    delta = choice.delta
+    if delta is None or (
         choice.finish_reason
         or chunk.usage
         or chunk.error
@@ -137,7 +142,10 @@ def says_only_text(chunk: ChunkWire, choice: ChoiceWire, delta: DeltaWire) -> bo
         or chunk.images
         or chunk.prompt_filter_results
         or chunk.moderation
-    )
+    ):
+        return None
+    text = delta.content
+    return Token(text, choice.index or 0, frame=frame) if text and isinstance(text, str) else None
 
 
 def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage:

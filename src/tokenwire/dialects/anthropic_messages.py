@@ -19,6 +19,7 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
+from tokenwire.dialects.envelope import Envelope
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
@@ -110,8 +111,25 @@ _TOOL_BLOCKS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 _decode_json = JSONDecoder(EventWire).decode
 
 
+def _only_text_of(wire: EventWire, frame: Frame | None = None) -> Token | Reasoning | None:
+    """The event of a delta that holds a text or a thought: nearly every one does."""
+    delta = wire.delta
+    if wire.type == "content_block_delta" and delta is not None:
+        if delta.type == "text_delta" and delta.text:
+            return Token(delta.text, 0, wire.index, frame=frame)
+        if delta.type == "thinking_delta" and delta.thinking:
+            return Reasoning(delta.thinking, 0, wire.index, frame=frame)
+    return None
+
+
+def _read_only_text(payload: bytes) -> Token | Reasoning | None:
+    return _only_text_of(_decode_json(payload))
+
+
 class Decoder:
     """Events of the wire to events."""
+
+    __slots__ = ("_calls", "_id", "_reason", "_started", "_tools", "envelope")
 
     def __init__(self) -> None:
         self._id: str | None = None
@@ -119,6 +137,7 @@ class Decoder:
         self._reason: Reason | None = None
         self._tools: dict[int, str] = {}  # keys of the tool blocks that are open
         self._calls = 0
+        self.envelope = Envelope(_read_only_text)
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -126,6 +145,10 @@ class Decoder:
             wire = _decode_json(frame.data or b"")
         except UNREADABLE:
             return read_frame(frame, EventWire, _decode_json, self._receive)
+        event = _only_text_of(wire, frame)
+        if event is not None:
+            self.envelope.learn(frame, event)
+            return (event,)
         return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:

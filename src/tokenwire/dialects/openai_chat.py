@@ -26,9 +26,10 @@ from tokenwire.dialects._openai_wire import (
     ChoiceWire,
     ChunkWire,
     UsageWire,
-    says_only_text,
+    only_text_of,
     usage_of,
 )
+from tokenwire.dialects.envelope import Envelope
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
@@ -61,6 +62,10 @@ from tokenwire.framing.sse import SSEFramer
 _decode_json = JSONDecoder(ChunkWire).decode
 
 
+def _read_only_text(payload: bytes) -> Token | None:
+    return only_text_of(_decode_json(payload))
+
+
 class Decoder:
     """Chunks to events.
 
@@ -71,6 +76,18 @@ class Decoder:
         retry_codes: Codes of errors after which the same request may succeed, beyond those that all
             services have in common: patterns in lower case.
     """
+
+    __slots__ = (
+        "_choices",
+        "_finish_optional",
+        "_last_id",
+        "_retry_codes",
+        "_said",
+        "_started",
+        "_usage",
+        "_words",
+        "envelope",
+    )
 
     def __init__(
         self,
@@ -83,11 +100,11 @@ class Decoder:
         self._finish_optional = finish_optional
         self._retry_codes = retry_codes
         self._choices: dict[int, Choice] = {}
-        self._running: set[int] = set()  # those that spoke, and are not finished
         self._started = False
         self._last_id: str | None = None
         self._usage: Usage | None = None
-        self._said: dict[str, Any] = {}  # what services repeat in every chunk
+        self._said: dict[str, Any] | None = None  # what services repeat in every chunk
+        self.envelope = Envelope(_read_only_text)
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one chunk."""
@@ -97,15 +114,13 @@ class Decoder:
             return self._receive_odd(frame)
         if frame.event:
             return self._receive_named(chunk, frame)
-        choices = chunk.choices
-        if choices and len(choices) == 1:
-            # Nearly every chunk is one piece of one choice's text and nothing else.
-            wire = choices[0]
-            delta = wire.delta
-            if delta is not None and (text := delta.content) and isinstance(text, str):
-                index = wire.index or 0
-                if index in self._running and says_only_text(chunk, wire, delta):
-                    return (Token(text, index, frame=frame),)
+        # Nearly every chunk is one piece of one choice's text and nothing else.
+        token = only_text_of(chunk, frame)
+        if token is not None:
+            choice = self._choices.get(token.index)
+            if choice is not None and choice.runs:
+                self.envelope.learn(frame, token)
+                return (token,)
         return self.receive_chunk(chunk, frame)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -216,10 +231,8 @@ class Decoder:
             self._say_once("content_filter_offsets", offsets, index, frame, events)
         if wire.finish_reason and wire.finish_reason != "null":
             choice.receive_finish(wire.finish_reason, self._words, frame, events)
-        if choice.runs:
-            self._running.add(index)
-        else:
-            self._running.discard(index)
+        if not choice.runs:
+            self.envelope.forget()
         if wire.usage is not None:
             self._receive_usage(wire.usage, frame, events)
 
@@ -251,6 +264,8 @@ class Decoder:
     def _say_once(
         self, kind: str, value: Any, index: int, frame: Frame, events: list[Event]
     ) -> None:
+        if self._said is None:
+            self._said = {}
         if self._said.get(f"{kind}{index}") != value:
             self._said[f"{kind}{index}"] = value
             events.append(Data(kind, value, index, frame=frame))

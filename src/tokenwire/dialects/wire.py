@@ -125,7 +125,7 @@ def list_of(value: object) -> list[Any]:
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Is this a JSON object?"""
-    return isinstance(value, Mapping)
+    return isinstance(value, dict)  # of an abstract class it costs ten times as much
 
 
 def reason_for(word: str | None, words: Mapping[str, Reason]) -> Reason:

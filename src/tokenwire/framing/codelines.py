@@ -1,8 +1,8 @@
 """``CODE:JSON`` lines: a code, a colon, one JSON value; the AI SDK's data stream has them.
 
 Lines end as those of JSON Lines do, and a blank one keeps the connection alive. The first colon
-ends the code, which is letters, digits, ``-`` and ``_``. A line that does not begin so is kept in
-`Frame.other`: servers and proxies write bare JSON errors and HTML there.
+ends the code, which is up to 64 letters, digits, ``-`` and ``_``. A line that does not begin so is
+kept in `Frame.other`: servers and proxies write bare JSON errors and HTML there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tokenwire.errors import LocalProtocolError
 from tokenwire.frame import Frame
 from tokenwire.framing.jsonlines import JSONLinesFramer
 
-_CODE: Final = re.compile(rb"[0-9A-Za-z_-]+")
+_CODE: Final = re.compile(rb"[0-9A-Za-z_-]{1,64}+")
 _BLANK: Final = Frame(comment=b"")
 _AROUND: Final = b" \t\r"
 

@@ -23,6 +23,8 @@ class LineSplitter:
 
     Args:
         receive_lines: Takes a non-empty sequence of lines.
+        receive_whole: Asked first for each chunk in which a line begins and one ends: may take it
+            as a whole, if that is cheaper, and says whether it did.
         limit: Bytes that one event may take.
         lf_only: Only LF ends a line (JSON Lines); a CR stays in it.
 
@@ -36,8 +38,11 @@ class LineSplitter:
         "_head",
         "_lf_only",
         "_limit",
+        "_often",
         "_peak",
+        "_rarely",
         "_receive_lines",
+        "_receive_whole",
         "_waiting",
         "_watch",
         "room",
@@ -46,13 +51,19 @@ class LineSplitter:
     def __init__(
         self,
         receive_lines: Callable[[Sequence[bytes]], None],
+        receive_whole: Callable[[bytes], bool] | None = None,
         *,
         limit: int,
         lf_only: bool = False,
     ) -> None:
         self._receive_lines = receive_lines
+        self._receive_whole = receive_whole
         self.room = self._limit = limit
         self._lf_only = lf_only
+        self._often, self._rarely = (
+            LF,
+            CR,
+        )  # line ends of this stream; the first is looked for first
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
         self._waiting = bytearray()  # a line without its end
@@ -62,11 +73,43 @@ class LineSplitter:
         """Take a non-empty chunk. Raises `FramingError` as soon as a line cannot fit."""
         if self._watch:
             data = self._skip_mark(data)
-        if LF in data or (CR in data and not self._lf_only):
-            data = self._take_lines(data)
             if not data:
                 return
         waiting = self._waiting
+        if not waiting and data[-1] == LF:
+            receive_whole = self._receive_whole  # called off a slot it costs twice as much
+            if receive_whole is not None and receive_whole(data):
+                return
+        if self._often in data or (not self._lf_only and self._rarely in data):
+            size = len(data)
+            rest = b""
+            if self._lf_only:
+                lines = data.split(b"\n")
+                rest = lines.pop()
+            else:
+                lines = data.splitlines()
+                end = data[-1]
+                if end == CR:
+                    self._watch = True
+                    self._often, self._rarely = CR, LF
+                elif end != LF:
+                    rest = lines.pop()
+            if waiting:
+                held = len(waiting)
+                if held + self._limit - self.room > self._peak:
+                    self._peak = held + self._limit - self.room
+                size += held
+                waiting += lines[0]
+                lines[0] = bytes(waiting)
+                waiting.clear()
+            if size - len(rest) <= self.room:
+                receive_lines = self._receive_lines
+                receive_lines(lines)
+            else:
+                self._receive_one_by_one(lines)
+            if not rest:
+                return
+            data = rest
         waiting += data
         if len(waiting) > self.room:
             raise self._too_long()
@@ -80,40 +123,12 @@ class LineSplitter:
                 return b""
             self._head = None
             data = data.removeprefix(BOM)
+            if data.endswith(b"\r") and not self._lf_only:
+                self._often, self._rarely = CR, LF
         elif data[0] == LF:
             data = data[1:]
         self._watch = False
         return data
-
-    def _take_lines(self, data: bytes) -> bytes:
-        """Hand on the lines that end in this chunk; give back what is behind them."""
-        rest = b""
-        if self._lf_only:
-            lines = data.split(b"\n")
-            rest = lines.pop()
-        else:
-            lines = data.splitlines()
-            end = data[-1]
-            if end == CR:
-                self._watch = True
-            elif end != LF:
-                rest = lines.pop()
-        size = len(data) - len(rest)
-        waiting = self._waiting
-        if waiting:
-            held = len(waiting) + self._limit - self.room
-            if held > self._peak:
-                self._peak = held
-            size += len(waiting)
-            waiting += lines[0]
-            lines[0] = bytes(waiting)
-            waiting.clear()
-        if size <= self.room:
-            receive_lines = self._receive_lines  # called off a slot it costs twice as much
-            receive_lines(lines)
-        else:
-            self._receive_one_by_one(lines)
-        return rest
 
     def _receive_one_by_one(self, lines: list[bytes]) -> None:
         for line in lines:  # one of them may break the limit: those before it still count

@@ -14,12 +14,16 @@ from typing import ClassVar
 
 from tokenwire.errors import LocalProtocolError
 from tokenwire.frame import Frame
-from tokenwire.framing.lines import LineSplitter
+from tokenwire.framing.lines import CR, LF, LineSplitter
 from tokenwire.limits import Limits
 
 # A larger reconnection time is as good as never; thirty years in milliseconds.
 MAX_RETRY = 10**12
 _PACK_FROM = 64  # lines
+_LONGEST_NAME = len(b"event")  # of a field that means something
+_LONGEST_TYPE = 64  # bytes of an event line that is remembered; services' types have up to 40
+_COLON = 0x3A
+_NUL = 0x00
 _DIGITS = re.compile(rb"[0-9]+")
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 
@@ -39,23 +43,25 @@ class _Lines:
     def __bool__(self) -> bool:
         return bool(self.recent) or self._packed is not None
 
-    def pack(self) -> bool:
+    def pack(self) -> None:
         """Pack the recent lines, if there are many."""
         if len(self.recent) < _PACK_FROM:
-            return False
+            return
         recent = b"\n".join(self.recent)
         if self._packed is None:
             self._packed = bytearray(recent)
         else:
             self._packed += b"\n" + recent
         self.recent.clear()
-        return True
 
-    def join(self) -> bytes:
-        """All lines."""
-        if self._packed is None:
-            return b"\n".join(self.recent)
-        return b"\n".join((self._packed, *self.recent))
+    def take(self) -> bytes:
+        """All lines; none are left."""
+        joined = b"\n".join(self.recent)
+        if self._packed is not None:
+            joined = b"\n".join((self._packed, joined)) if self.recent else bytes(self._packed)
+            self._packed = None
+        self.recent.clear()
+        return joined
 
 
 class SSEFramer:
@@ -71,18 +77,25 @@ class SSEFramer:
     format: ClassVar[str] = "SSE"
     __slots__ = (
         "_comment",
-        "_data",
         "_event",
+        "_first",
+        "_head",
         "_id",
+        "_idle",
+        "_kept",
         "_last_id",
         "_limit",
         "_lines",
+        "_more",
         "_named",
         "_odd",
         "_other",
         "_peak",
+        "_plain",
         "_retry",
         "_size",
+        "_type",
+        "_type_line",
         "frames",
         "retry",
     )
@@ -91,92 +104,164 @@ class SSEFramer:
         self.frames: deque[Frame] = deque()
         self.retry: int | None = None
         self._limit = limits.max_event_size
-        self._lines = LineSplitter(self._receive_lines, limit=self._limit)
+        self._lines = LineSplitter(self._receive_lines, self._receive_whole, limit=self._limit)
+        self._more: _Lines | None = None  # of data, behind the first one
+        self._other: _Lines | None = None  # that are no field
         self._last_id: str | None = None
+        # The event line before, its type, and how an event of this type begins: services send the
+        # same few again and again.
+        self._type_line, self._type, self._head = b"", "", b"data: "
+        self._idle = True  # no block is open
+        self._kept = 0  # bytes of the open block when `_receive_lines` was left
         self._peak = 0
         self._clear_block()
 
     def _clear_block(self) -> None:
-        self._data = _Lines()
-        self._size = 0  # bytes of the lines that the open block keeps
-        self._odd = False  # the open block has lines other than data...
-        self._named = False  # ... and not only comments, which came out already
+        self._first: bytes | None = None  # line of data
+        self._size = 0  # bytes of the lines that the open block keeps, its comment apart
+        self._plain = True  # the open block has nothing but one line of data
+        self._named = False  # it has fields other than data...
+        self._odd = False  # ... and other than a type and an id
         self._event = ""
         self._id = self._last_id
         self._retry: int | None = None
         self._comment: bytes | None = None
-        self._other = _Lines()
+
+    def _receive_whole(self, data: bytes) -> bool:
+        """Take a chunk that is one event of the type before, or one comment: nearly each is."""
+        block = data.removeprefix(self._head)
+        is_comment = block is data
+        if is_comment:
+            block = data.removeprefix(b": ")
+        if block is data or not self._idle or len(data) > self._limit:
+            return False
+        value = block.removesuffix(b"\n\n")
+        if value is block or LF in value or CR in value:
+            return False
+        if is_comment:
+            self.frames.append(Frame(None, "", None, None, value))
+        else:
+            self.frames.append(Frame(value, self._type, self._last_id))
+        return True
 
     def _receive_lines(self, lines: Sequence[bytes]) -> None:
-        frames, data, size = self.frames, self._data.recent, self._size
+        frames, first, size = self.frames, self._first, self._size
         for line in lines:
             if line:
-                if line[:6] == b"data: ":
-                    data.append(line[6:])
+                value = line.removeprefix(b"data: ")
+                if value is not line:
                     size += len(line)
-                elif line[:7] == b"event: ":
-                    self._event = line[7:].decode("utf-8", "replace")
+                    if first is None:
+                        first = value
+                    else:
+                        self._add_data(value)
+                elif line == self._type_line:
                     size += len(line)
+                    self._event, self._named, self._plain = self._type, True, False
+                elif line[0] == _COLON:
+                    # It comes out at once; the block keeps the last one alone.
+                    comment = line.removeprefix(b": ")
+                    if comment is line:
+                        comment = line[1:]
+                    frames.append(Frame(None, "", None, None, comment))
+                    self._comment = comment
+                    self._plain = False
                 else:
-                    size += self._receive_field(line)
-            elif len(data) == 1 and not self._odd:  # what nearly every service sends
-                frames.append(Frame(data.pop(), self._event, self._last_id))
-                self._event, size = "", 0
-            elif data or self._odd or self._event:  # and not a blank line after a blank line
+                    size += len(line)
+                    self._first = first
+                    self._receive_field(line)
+                    first = self._first
+            elif self._plain:
+                if first is not None:  # what nearly every service sends
+                    frames.append(Frame(first, "", self._last_id))
+                    first = None
+                    size = 0
+            elif self._odd or (first is None and self._named):
+                self._first = first
                 self._end_block()
-                data, size = self._data.recent, 0
-        self._size = size
-        self._lines.room = self._limit - size
-        if size:  # a block is left open
-            self._peak = max(self._peak, size)
-            if self._other.pack() or self._data.pack():
-                self._odd = True  # `data` no longer tells how many lines there are
+                first = None
+                size = 0
+            else:  # a type, an id, more lines of data, comments
+                if first is not None:
+                    if self._more:
+                        first = b"\n".join((first, self._more.take()))
+                    frames.append(Frame(first, self._event, self._id, None, self._comment))
+                    first = None
+                    if self._named:
+                        self._last_id, self._event, self._named = self._id, "", False
+                self._comment = None
+                self._plain = True
+                size = 0
+        self._idle = not lines[-1]
+        self._first = first
+        if size or self._kept or self._comment is not None:
+            self._keep(size)
 
-    def _receive_field(self, line: bytes) -> int:
-        """Take any other line; say how many more bytes the block keeps."""
-        name, _, value = line.partition(b":")
-        if not name:
-            self._odd = True
-            # It comes out at once; the block keeps the last one alone.
-            comment = value.removeprefix(b" ")
-            more = len(comment) - len(self._comment or b"")
-            self._comment = comment
-            self.frames.append(Frame(comment=comment))
-            return more
+    def _keep(self, size: int) -> None:
+        """Account for the lines of a block that is left open, or was."""
+        self._size = size
+        self._kept = kept = size + len(self._comment or b"")
+        self._lines.room = self._limit - kept
+        if kept > self._peak:
+            self._peak = kept
+        for lines in (self._more, self._other):
+            if lines is not None:
+                lines.pack()
+
+    def _add_data(self, value: bytes) -> None:
+        """Take a line of data behind the first one."""
+        if self._more is None:
+            self._more = _Lines()
+        self._more.recent.append(value)
+        self._plain = False
+
+    def _receive_field(self, line: bytes) -> None:
+        """Take a line that is neither ``data: `` nor a comment."""
+        id = line.removeprefix(b"id: ")
+        if id is not line and _NUL not in id:  # where there are ids, each event has one
+            self._id = id.decode("utf-8", "replace")
+            self._named, self._plain = True, False
+            return
+        at = line.find(b":", 0, _LONGEST_NAME + 1)
+        name, value = (line[:at], line[at + 1 :]) if at >= 0 else (line, b"")
         field = value.removeprefix(b" ")
+        self._plain = False
         if name == b"data":
-            self._data.recent.append(field)
-            return len(line)
-        self._odd = self._named = True
+            if self._first is None:
+                self._first = field
+            else:
+                self._add_data(field)
+            return
+        self._named = True
         if name == b"event":
             self._event = field.decode("utf-8", "replace")
+            if len(line) <= _LONGEST_TYPE:
+                self._type_line, self._type = line, self._event
+                self._head = line + b"\ndata: "
         elif name == b"id":
-            if b"\0" not in field:
+            if _NUL not in field:
                 self._id = field.decode("utf-8", "replace")
         elif name == b"retry":
+            self._odd = True
             if _DIGITS.fullmatch(field):
                 digits = field.lstrip(b"0") or b"0"
                 self._retry = self.retry = int(digits) if len(digits) < 13 else MAX_RETRY
         else:
+            self._odd = True
+            if self._other is None:
+                self._other = _Lines()
             self._other.recent.append(line)
-        return len(line)
 
-    def _end_block(self) -> None:
-        self._last_id = self._id
-        if self._data or self._named or self._event:
-            self.frames.append(self._block(unterminated=False))
+    def _end_block(self, *, unterminated: bool = False) -> None:
+        data = self._first
+        if data is not None and self._more:
+            data = b"\n".join((data, self._more.take()))
+        id = self._last_id if unterminated else self._id
+        other = self._other.take() if self._other else b""
+        retry, comment = self._retry, self._comment
+        self.frames.append(Frame(data, self._event, id, retry, comment, other, unterminated))
+        self._last_id = id
         self._clear_block()
-
-    def _block(self, *, unterminated: bool) -> Frame:
-        return Frame(
-            self._data.join() if self._data else None,
-            self._event,
-            self._last_id,
-            self._retry,
-            self._comment,
-            self._other.join(),
-            unterminated,
-        )
 
     @property
     def receive_data(self) -> Callable[[bytes], None]:
@@ -188,14 +273,15 @@ class SSEFramer:
         rest = self._lines.take_rest()
         if rest and rest.partition(b":")[0] not in (b"", b"event", b"id", b"retry"):
             self._receive_field(rest)
-        if self._data or self._other:
-            self.frames.append(self._block(unterminated=True))
+        if self._first is not None or self._other:
+            self._end_block(unterminated=True)
         self._clear_block()
+        self._keep(0)
 
     @property
     def buffered(self) -> int:
         """Bytes held of an event that is not complete."""
-        return self._size + self._lines.buffered
+        return self._kept + self._lines.buffered
 
     @property
     def peak_buffered(self) -> int:
@@ -211,24 +297,33 @@ class SSEFramer:
                 line and let the text after them pose as fields; they are refused, never stripped.
                 Or a negative ``retry``.
         """
-        lines: list[bytes] = []
-        if frame.comment is not None:
-            lines.append(b": " + _one_line("comment", frame.comment))
-        if frame.event:
-            lines.append(b"event: " + _one_line("event", frame.event.encode()))
-        if frame.id is not None:
-            lines.append(b"id: " + _one_line("id", frame.id.encode()))
+        data = frame.data
+        if data is None:
+            block = b"\n"
+        elif LF in data or CR in data:
+            block = b"".join(b"data: " + line + b"\n" for line in _LINE_ENDS.split(data)) + b"\n"
+        else:
+            block = b"data: " + data + b"\n\n"
         if frame.retry is not None:
             if frame.retry < 0:
                 raise LocalProtocolError(f"an SSE retry must not be negative: {frame.retry}")
-            lines.append(b"retry: %d" % frame.retry)
-        if frame.data is not None:
-            lines.extend(b"data: " + line for line in _LINE_ENDS.split(frame.data))
-        return b"\n".join(lines) + b"\n\n"
+            block = b"retry: %d\n" % frame.retry + block
+        if frame.id is not None:
+            block = b"id: " + _one_line("id", frame.id) + b"\n" + block
+        if frame.event:
+            block = b"event: " + _one_line("event", frame.event) + b"\n" + block
+        if frame.comment is not None:
+            block = b": " + _no_line_end("comment", frame.comment) + b"\n" + block
+        return block
 
 
-def _one_line(field: str, value: bytes) -> bytes:
-    if b"\n" in value or b"\r" in value or b"\0" in value:
+def _one_line(field: str, value: str) -> bytes:
+    # Line ends and NUL are not printable, and hardly any value has other such characters.
+    return value.encode() if value.isprintable() else _no_line_end(field, value.encode())
+
+
+def _no_line_end(field: str, value: bytes) -> bytes:
+    if LF in value or CR in value or _NUL in value:
         raise LocalProtocolError(
             f"an SSE {field} must not hold CR, LF or NUL, and this one does: {value[:80]!r}"
         )

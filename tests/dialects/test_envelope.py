@@ -1,0 +1,415 @@
+"""`Envelope`: what it finds is what the decoder finds, for any payloads in any order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.cuts import in_pieces
+
+from tokenwire import Dialect, Event, Frame, Reasoning, StreamParser, Token, get_dialect
+from tokenwire.dialects.envelope import MAX_PAYLOAD, Envelope, TextEvent
+from tokenwire.dialects.wire import UNREADABLE
+
+
+def read_plainly(payload: bytes) -> Token | None:
+    """``{"text": "...", ...}`` without ``end``; it counts as a dialect's own reading."""
+    try:
+        value = json.loads(payload)
+    except UNREADABLE:
+        return None
+    if not isinstance(value, dict) or value.get("end"):
+        return None
+    text = value.get("text")
+    return Token(text, value.get("index", 0)) if text and isinstance(text, str) else None
+
+
+class Reader:
+    """A decoder's use of an envelope: ask it, else read and tell it."""
+
+    def __init__(self, read: Callable[[bytes], TextEvent | None] = read_plainly) -> None:
+        self.envelope = Envelope(read)
+        self.read = read
+        self.found = 0
+
+    def __call__(self, payload: bytes, type: str = "") -> TextEvent | None:
+        frame = Frame(payload, type)
+        for event in self.envelope.events_in([frame]):
+            self.found += 1
+            assert event.frame is frame
+            return event
+        said = self.read(payload)
+        if said is not None:
+            self.envelope.learn(frame, said)
+        return said
+
+
+def payload(text: str, **rest: object) -> bytes:
+    return json.dumps({"id": "c1", "text": text} | rest, ensure_ascii=False).encode()
+
+
+def test_it_is_learnt_from_two_payloads() -> None:
+    read = Reader()
+    words = ["a", ' "quoted" ', "\\", "日本", "a\nb", "\u2028", '"text"', "}", "\x7f"]
+    for word in words:
+        assert read(payload(word)) == Token(word)
+    assert read.found == len(words) - 2
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        lambda n: b" " * n + b"}",
+        lambda n: b', "obfuscation": "' + b"a0Z"[:n] + b'"}',
+        lambda n: b', "obfuscation": "' + b"xy"[:n] + b'", "n": null}',
+    ],
+    ids=["spaces", "letters", "letters-inside"],
+)
+def test_a_filler_may_have_any_length(tail: Callable[[int], bytes]) -> None:
+    read = Reader()
+    for n, word in enumerate(["one", "two", "three", "four", "five"]):
+        assert read(b'{"text": "%s"' % word.encode() + tail(n % 4)) == Token(word)
+    assert read.found == 3
+
+
+CHANGES = {  # behind two payloads {"id": "c1", "text": ...}: what must not be taken for a text
+    "no-string": b'{"id": "c1", "text": 1}',
+    "null": b'{"id": "c1", "text": null}',
+    "empty": b'{"id": "c1", "text": ""}',
+    "two-strings": b'{"id": "c1", "text": "a", "end": "b"}',
+    "half-surrogate": b'{"id": "c1", "text": "\\ud83d"}',
+    "not-utf-8": b'{"id": "c1", "text": "\xff"}',
+    "control-byte": b'{"id": "c1", "text": "\n"}',
+    "nothing": b'{"id": "c1", "text": }',
+    "quote-short": b'{"id": "c1", "text": "}',
+    "open": b'{"id": "c1", "text": "a',
+    "other-id": b'{"id": "c2", "text": "a"}',
+    "end": b'{"id": "c1", "text": "a", "end": true}',
+    "longer": b'{"id": "c1", "text": "a"}}',
+    "array": b"[]",
+    "no-bytes": b"",
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES.values(), ids=CHANGES.keys())
+def test_only_a_whole_string_is_a_text(changed: bytes) -> None:
+    read = Reader()
+    for word in ("a", "b", "c"):
+        read(payload(word))
+    assert read.found == 1
+
+    assert read(changed) == read_plainly(changed)
+    assert read.found == 1
+    assert read(payload("d")) == Token("d")
+    assert read.found == 2
+
+
+def test_the_filler_of_a_number_is_none() -> None:
+    """Letters beside digits would be no number, so digits without quotes are never skipped."""
+    read = Reader()
+    for n in range(20):
+        assert read(payload(f"word {n}", created=1_700_000_000 + n)) == Token(f"word {n}")
+    assert read(b'{"id": "c1", "text": "a", "created": 17x}') is None
+    assert read.found == 0
+
+
+def test_which_of_two_equal_strings_is_the_text_is_proven() -> None:
+    """Together says each text twice; only what the decoder reads counts."""
+    read = Reader()
+    for word in ("one", "two", "three"):
+        assert read(json.dumps({"copy": word, "text": word}).encode()) == Token(word)
+    assert read(b'{"copy": "four", "text": "five"}') == Token("five")
+    assert read.found == 0
+
+
+def test_the_frame_s_type_is_part_of_it() -> None:
+    read = Reader()
+    for word in ("a", "b", "c"):
+        read(payload(word), "delta")
+    assert read.found == 1
+    read(payload("d"), "error")
+    assert read.found == 1
+    read(payload("e"), "delta")
+    assert read.found == 2
+
+
+def test_types_that_alternate_are_not_learnt() -> None:
+    read = Reader()
+    for n in range(20):
+        read(payload(f"word {n}"), ["a", "b"][n % 2])
+    assert read.found == 0
+
+
+def test_a_huge_payload_is_not_kept() -> None:
+    read = Reader()
+    for n in range(4):
+        read(payload(f"word {n}", padding="x" * MAX_PAYLOAD))
+    assert read.found == 0
+    for n in range(4):
+        read(payload(f"word {n}"))
+    assert read.found == 2
+
+
+def test_what_never_pays_is_tried_ever_less() -> None:
+    trials = 0
+
+    def read(payload: bytes) -> Token | None:
+        nonlocal trials
+        trials += payload.count(b"no service sends")
+        return read_plainly(payload)
+
+    reader = Reader(read)
+    for n in range(5000):  # every second payload has another id, which pays for nothing
+        reader(payload(f"word {n}", at=n // 4))
+    assert 3 < trials < 20
+
+
+def test_what_paid_is_learnt_anew_at_once() -> None:
+    read = Reader()
+    for block in range(10):
+        for n in range(100):
+            assert read(payload(f"word {n}", index=block)) == Token(f"word {n}", block)
+    assert read.found == 10 * 98
+
+
+def test_what_cannot_be_read_proves_nothing() -> None:
+    def read(payload: bytes) -> Token | None:
+        if b"no service sends" in payload:
+            raise ValueError("not JSON")
+        return read_plainly(payload)
+
+    reader = Reader(read)
+    for word in ("a", "b", "c"):
+        assert reader(payload(word)) == Token(word)
+    assert reader.found == 0
+
+
+def test_what_stands_between_text_and_filler_is_part_of_it() -> None:
+    read = Reader()
+    for word in ("one", "two", "three"):
+        read(payload(word, usage=None, padding=word))
+    assert read.found == 1
+    read(payload("four", usage=1, padding="four"))
+    assert read.found == 1
+
+
+def test_forget() -> None:
+    read = Reader()
+    for word in ("a", "b", "c"):
+        read(payload(word))
+    read.envelope.forget()
+    assert read.envelope.events_in([Frame(payload("d"))]) == []
+
+
+def test_it_stops_at_the_first_that_it_does_not_know() -> None:
+    read = Reader()
+    for word in ("a", "b"):
+        read(payload(word))
+    known = [Frame(payload(word)) for word in ("c", "d")]
+
+    for strange in (
+        Frame(),
+        Frame(b"{}"),
+        Frame(payload("x"), "error"),
+        Frame(b'{"id": "c1", "text": 1}'),
+    ):
+        events = read.envelope.events_in([*known, strange, *known])
+        assert events == [Token("c"), Token("d")]
+
+
+# --- whatever comes ---
+
+_WORDS = st.text(max_size=8) | st.sampled_from(['"', "\\", "\\u0041", "c1", "text", "end", " "])
+_FILLERS = st.sampled_from([b"", b" ", b"   ", b"abc", b"Z9", b"a b", b'"', b"\\n", b"\xc3\xa9"])
+_LITERALS = _WORDS.map(lambda word: json.dumps(word).encode()) | _WORDS.map(
+    lambda word: json.dumps(word, ensure_ascii=False).encode("utf-8", "surrogatepass")
+)
+_ODD = st.binary(max_size=6) | st.sampled_from([b"1", b"null", b'"', b'"a"b"', b'"a", "end": "b"'])
+_SHAPES = st.tuples(
+    st.sampled_from([b'{"text": ', b'{"id": "c1", "text": ', b'{"id": "c2","text":', b'{"te']),
+    _LITERALS | _ODD,
+    st.sampled_from([b"", b', "end": "', b', "o": "', b', "n": ', b"}"]),
+    _FILLERS,
+    st.sampled_from([b"}", b'"}', b'", "end": 0}', b""]),
+)
+
+
+@given(st.lists(_SHAPES.map(b"".join), max_size=3), st.lists(_SHAPES, max_size=12))
+@settings(max_examples=400)
+def test_it_reads_what_the_decoder_reads(
+    first: list[bytes], shapes: list[tuple[bytes, ...]]
+) -> None:
+    """Payloads of one family, as they come from one service, with anything in any place."""
+    read = Reader()
+    for one in [*first, *map(b"".join, shapes), *first]:
+        assert read(one) == read_plainly(one), one
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_one_shape_with_anything_in_its_place(data: st.DataObject) -> None:
+    before, _, middle, _, end = data.draw(_SHAPES)
+    read = Reader()
+    for literal, filling in data.draw(st.lists(st.tuples(_LITERALS | _ODD, _FILLERS), max_size=12)):
+        one = before + literal + middle + filling + end
+        assert read(one) == read_plainly(one), one
+
+
+# --- the dialects that use it ---
+
+_OPENAI = {"id": "c", "object": "chat.completion.chunk", "model": "m", "usage": None}
+
+
+def chat(content: object, *, index: int = 0, finish: str | None = None, **rest: object) -> bytes:
+    choice = {"index": index, "delta": {"content": content}, "finish_reason": finish}
+    return json.dumps(_OPENAI | {"choices": [choice]} | rest).encode()
+
+
+def block(kind: str, text: object, index: int = 0) -> bytes:
+    delta = {"type": f"{kind}_delta", kind: text}
+    return json.dumps({"type": "content_block_delta", "index": index, "delta": delta}).encode()
+
+
+_TEXTS = st.text(max_size=5) | st.sampled_from(["stop", "c", "\ud83d", '"', None, 1, ["a"]])
+PAYLOADS = {
+    "openai-chat": st.builds(
+        chat,
+        _TEXTS,
+        index=st.sampled_from([0, 0, 0, 1]),
+        finish=st.sampled_from([None, None, None, None, "stop", ""]),
+    )
+    | st.builds(lambda text, pad: chat(text, obfuscation=pad), _TEXTS, st.sampled_from(["a", "b9"]))
+    | st.sampled_from([b"[DONE]", b"{}", b"", b'{"error": {"message": "x"}}', b'{"choices": []}']),
+    "anthropic-messages": st.builds(
+        block, st.sampled_from(["text", "text", "thinking"]), _TEXTS, st.sampled_from([0, 0, 1])
+    )
+    | st.builds(lambda one, pad: one[:-1] + pad + b"}", st.just(block("text", "x")), _FILLERS)
+    | st.sampled_from([b'{"type": "ping"}', b'{"type": "message_stop"}', b"", b"{}"]),
+}
+
+
+def events_of(dialect: Dialect, wire: Iterable[bytes]) -> list[tuple[Event, Frame | None]]:
+    parser = StreamParser(dialect)
+    found = []
+    for chunk in wire:
+        parser.receive_data(chunk)
+        found += [(event, event.frame) for event in parser.events()]
+    parser.receive_eof()
+    return [*found, *((event, event.frame) for event in parser.events())]
+
+
+class Unaided:
+    """A decoder without its envelope."""
+
+    def __init__(self, name: str) -> None:
+        decoder = get_dialect(name).decoder()
+        assert not callable(decoder)
+        self.receive_frame, self.receive_eof = decoder.receive_frame, decoder.receive_eof
+
+
+def unaided(name: str) -> Dialect:
+    dialect = get_dialect(name)
+    return Dialect(
+        name=name,
+        framer=dialect.framer,
+        decoder=lambda: Unaided(name),
+        terminator=dialect.terminator,
+    )
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_dialect_gives_the_same_with_it_and_without(name: str, data: st.DataObject) -> None:
+    frames = data.draw(
+        st.lists(
+            st.tuples(PAYLOADS[name], st.sampled_from([b"", b"", b"event: x\n", b"id: 1\n"])),
+            max_size=25,
+        )
+    )
+    wire = b"".join(b"%sdata: %s\n\n" % (head, payload) for payload, head in frames)
+    size = data.draw(st.sampled_from([len(wire) + 1, 1000, 77, 5]))
+
+    assert repr(events_of(get_dialect(name), in_pieces(wire, size))) == repr(
+        events_of(unaided(name), [wire] if wire else [])
+    )
+
+
+def test_thoughts_are_known_too() -> None:
+    decoder = get_dialect("anthropic-messages").decoder()
+    for word in ("a", "b"):
+        decoder.receive_frame(Frame(block("thinking", word)))  # type: ignore[union-attr]
+    assert decoder.envelope.events_in([Frame(block("thinking", "c"))]) == [Reasoning("c")]  # type: ignore[union-attr]
+
+
+def test_a_choice_that_ended_is_known_no_longer() -> None:
+    """What it says behind its end puts the end in doubt: the decoder must see it."""
+    decoder = get_dialect("openai-chat").decoder()
+    for content in (chat("a"), chat("b"), chat("c")):
+        decoder.receive_frame(Frame(content))  # type: ignore[union-attr]
+    more = Frame(chat("d"))
+    assert decoder.envelope.events_in([more]) == [Token("d")]  # type: ignore[union-attr]
+    decoder.receive_frame(Frame(chat(None, finish="stop")))  # type: ignore[union-attr]
+    assert decoder.envelope.events_in([more]) == []  # type: ignore[union-attr]
+
+
+class KnowsAll:
+    """An envelope around every text."""
+
+    known = True
+
+    @staticmethod
+    def events_in(frames: Iterable[Frame]) -> list[Event]:
+        return [Token(frame.text) for frame in frames]
+
+
+class ReadsAhead:
+    """It knows every frame ahead, and notes those that it is asked to decode all the same."""
+
+    envelope = KnowsAll()
+
+    def __init__(self) -> None:
+        self.decoded: list[bytes | None] = []
+
+    def receive_frame(self, frame: Frame) -> list[Event]:
+        self.decoded.append(frame.data)
+        return [Token(frame.text)]
+
+    def receive_eof(self) -> list[Event]:
+        return []
+
+
+def test_what_is_left_open_at_the_end_is_for_the_decoder() -> None:
+    """The connection behind it goes on with what the decoder knows of it."""
+    decoder = ReadsAhead()
+    dialect = get_dialect("sse")
+    parser = StreamParser(
+        Dialect(name="x", framer=dialect.framer, decoder=lambda: decoder, terminator="nothing")
+    )
+    parser.receive_data(b"data: 1\n\ndata: 2\n\ndata: 3\n\n")
+    assert list(parser.events()) == [Token("1"), Token("2"), Token("3")]
+    assert decoder.decoded == [b"1"]
+
+    parser.receive_data(b"data: 4\n\ndata: 5")
+    parser.receive_eof()
+    assert list(parser.events())[:2] == [Token("4"), Token("5")]
+    assert decoder.decoded == [b"1", b"4", b"5"]
+
+
+def test_events_read_ahead_are_handed_out_in_any_way() -> None:
+    """By `next_event`, by one iterator or several: each once and in order, the cursor beside it."""
+    wire = b"".join(b"id: %d\ndata: %s\n\n" % (n, chat(f"w{n}")) for n in range(200))
+    parser = StreamParser("openai-chat")
+    parser.receive_data(wire)
+    assert isinstance(parser.next_event(), Event)  # Started
+    assert parser.buffered > len(wire) // 2
+    ways = [parser.next_event, lambda: next(iter(parser.events())), parser.events().__next__]
+
+    for n in range(200):
+        event = ways[n % 3]()
+        assert event == Token(f"w{n}")
+        assert parser.cursor.value == str(n)
+    assert parser.buffered == 0
