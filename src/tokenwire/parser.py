@@ -7,7 +7,7 @@ is eager and bounded by the chunk; a frame is decoded when its events are asked 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from enum import Enum
 from itertools import islice
 from operator import length_hint
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
-from tokenwire.dialects import Dialect, get_dialect
+from tokenwire.dialects import Decoder, Dialect, get_dialect
 from tokenwire.dialects.vendor_errors import VendorError
 from tokenwire.dialects.wire import is_done_sentinel
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
@@ -83,7 +83,6 @@ class StreamParser:
         "_cursor",
         "_decode",
         "_decode_next",
-        "_decode_whole",
         "_decoder",
         "_detector",
         "_ended",
@@ -91,15 +90,16 @@ class StreamParser:
         "_failure",
         "_framer",
         "_frames",
+        "_heir",
         "_last",
         "_limits",
-        "_open",
         "_over",
         "_queue",
         "_read_cursor",
         "_receive",
         "_received",
         "_relives",
+        "_rest",
         "_skip",
         "_skipped",
         "_state",
@@ -127,6 +127,7 @@ class StreamParser:
             from tokenwire.dialects.detect import AUTO, Detector  # it loads every dialect
 
             self._detector, dialect = Detector(limits), AUTO
+        self._heir: Decoder  # with which the next parser goes on behind this one
         self._adopt(dialect)
         self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
         # Events of the frames in front that the decoder knows, and which change nothing in it.
@@ -137,10 +138,10 @@ class StreamParser:
         self._skip = skip
         self._relives = behind is None
         self._skipped: Frame | None = None
-        # What a frame said that the end of the body left open, and perhaps comes again whole.
-        self._open: tuple[Frame, Sequence[Event]] | None = None
+        self._rest: Frame | None = None  # what the end of the body left open, if it counts
         if behind is not None:
-            self._go_on_behind(behind)
+            self._heir = behind._heir
+            self._use(self._heir)
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
         self._strange: Frame | None = None  # the first that said nothing here: what came instead
@@ -158,16 +159,15 @@ class StreamParser:
         self._framer = self.dialect.framer(self._limits)
         self._frames = self._framer.frames
         self._receive = self._framer.receive_data
-        self._decoder = decoder = self.dialect.decoder()
-        self._decode_next = decoder if callable(decoder) else decoder.receive_frame
+        self._heir = self.dialect.decoder()
+        self._use(self._heir)
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
-        self._decode_whole: Callable[[Frame], Sequence[Event]] = self._decode
         resumption = self.dialect.resumption
         self._read_cursor = resumption.read if resumption is not None else None
 
-    def _go_on_behind(self, other: StreamParser) -> None:
-        self._decoder, self._decode_next = other._decoder, other._decode_next
-        self._open = other._open
+    def _use(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._decode_next = decoder if callable(decoder) else decoder.receive_frame
 
     @property
     def state(self) -> State:
@@ -199,6 +199,8 @@ class StreamParser:
     def buffered(self) -> int:
         """Bytes held: of the unit that is not complete, and of frames not yet handed out."""
         ahead = [event.frame for event in copy(self._ahead) if event.frame is not None]
+        if self._rest is not None:
+            ahead.append(self._rest)
         queued = sum(frame.size for frame in (*ahead, *self._frames))
         held = 0 if self._detector is None else self._detector.buffered
         return self._framer.buffered + queued + held
@@ -340,9 +342,7 @@ class StreamParser:
             for event in self._look_ahead():
                 return event
         if self._queue:
-            event = self._queue.pop()
-            if not self._queue and self._last is not None:
-                self._pass(self._last)
+            event = self._take_queued()
         else:
             frames = self._frames
             while frames:
@@ -355,7 +355,7 @@ class StreamParser:
                 if found:
                     self._queue = [*reversed(found)]
                     self._last = frame
-                    event = self._queue.pop()
+                    event = self._take_queued()
                     break
                 self._pass(frame)
             else:
@@ -366,9 +366,15 @@ class StreamParser:
                     self._receive_end()
                 if not self._queue:
                     return CLOSED if self.closed else NEED_DATA
-                event = self._queue.pop()
+                event = self._take_queued()
         if type(event) not in self._staying:
             self._move(event)
+        return event
+
+    def _take_queued(self) -> Event:
+        event = self._queue.pop()
+        if not self._queue and self._last is not None:
+            self._pass(self._last)
         return event
 
     def _look_ahead(self) -> Iterator[Event]:
@@ -447,20 +453,7 @@ class StreamParser:
             return ()
         if frame.id is None and self._read_cursor is None and isinstance(self._cursor, str):
             frame = replace(frame, id=self._cursor)  # it stays in force over connections
-        opened, self._open = self._open, None
-        if opened is not None and (opened[0].data, opened[0].event) == (frame.data, frame.event):
-            # The decoder knows it; nobody else does, for what came with the cut was left out.
-            return [replace(event, frame=frame) for event in opened[1]]
         return self._decode_next(frame)
-
-    def _decode_open(self, frame: Frame) -> Sequence[Event]:
-        """Decode what is left at the end of the body, and keep what its open unit said."""
-        self._decode = self._decode_whole
-        found = self._decode(frame)
-        self._decode_whole, self._decode = self._decode, self._decode_open
-        if frame.unterminated and found:  # else the decoder let it be, and waits for the whole
-            self._open = frame, found
-        return found
 
     def _odd(self, frame: Frame) -> Sequence[Event]:
         """A frame without data: liveness, or lines in which an error may hide."""
@@ -484,15 +477,29 @@ class StreamParser:
             counts = self._find_stray_error(frame) is not None
         else:
             counts = is_done_sentinel(frame.data) or is_json(frame.data)
+        self._frames.pop()
         if counts:
-            self._decode_whole, self._decode = self._decode, self._decode_open
-            self._envelope = None
+            self._rest = frame
         else:
             self._strange = self._strange or frame
-            self._frames.pop()
+
+    def _decode_rest(self, frame: Frame) -> Sequence[Event]:
+        """Decode the open unit. It may come again whole, to whoever goes on with the answer."""
+        if self.dialect.resumption is not None:
+            plain = self._decode == self._decode_next
+            self._use(deepcopy(self._decoder))
+            if plain:
+                self._decode = self._decode_next
+        return self._decode(frame) if frame.data is not None else self._odd(frame)
 
     def _receive_end(self) -> None:
         """All frames are out: queue what comes last, if the stream has come to its end."""
+        frame, self._rest = self._rest, None
+        if frame is not None:
+            self._queue = [*reversed(self._decode_rest(frame))]
+            if self._queue:
+                self._last = frame
+                return
         if self._failure is None:
             if self._body is not None:
                 if self._ended or self._body.complete:
