@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar, 
 
 from tokenwire.completion import Completion
 from tokenwire.dialects import Dialect
-from tokenwire.drive import Errors, Failures, Head, check_errors, told
+from tokenwire.drive import Errors, Failures, Head, check_errors
 from tokenwire.errors import StreamError
-from tokenwire.events import Event
+from tokenwire.events import Error, Event
 from tokenwire.limits import Limits
 from tokenwire.request import Request
 from tokenwire.resume.backoff import RetryPolicy
@@ -210,10 +210,9 @@ class _AnyAnswer(Generic[_Transport]):
 
     def _told(self, event: Event) -> Event:
         self.completion.add(event)
-        try:
-            return told(event, self._errors)
-        except StreamError as error:
-            raise error from self._cause
+        if self._errors == "raise" and isinstance(event, Error) and event.fatal:
+            raise StreamError(event) from self._cause
+        return event
 
     def _started(self, head: Head) -> None:
         self._cause = None

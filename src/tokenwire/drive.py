@@ -125,13 +125,6 @@ def check_errors(errors: Errors) -> None:
         raise ValueError(f'errors must be "raise" or "yield", not {errors!r}')
 
 
-def told(event: Event, errors: Errors) -> Event:
-    """The event, or for a fatal error what it raises."""
-    if errors == "raise" and isinstance(event, Error) and event.fatal:
-        raise StreamError(event)
-    return event
-
-
 # Functions, not methods: a generator that holds its owner would outlive a loop that was left.
 def _run(
     parser: StreamParser,
@@ -141,10 +134,15 @@ def _run(
     close: Callable[[], object] | None,
 ) -> Generator[Event, None, None]:
     cause: Exception | None = None
+    raising = errors == "raise"
     try:
-        for event in parser.events():
-            yield told(event, errors)
-        while not parser.closed:
+        while True:
+            for event in parser.events():
+                if raising and type(event) is Error and event.fatal:
+                    raise StreamError(event) from cause
+                yield event
+            if parser.closed:
+                break
             try:
                 parser.receive_data(next(chunks))
             except StopIteration:
@@ -155,10 +153,6 @@ def _run(
             except failures.lost as error:
                 cause = error
                 parser.connection_lost(repr(error))
-            for event in parser.events():
-                yield told(event, errors)
-    except StreamError as error:
-        raise error from cause
     finally:
         try:
             if close is not None:
@@ -219,10 +213,15 @@ async def _arun(
     close: Callable[[], Awaitable[object]] | None,
 ) -> AsyncGenerator[Event, None]:
     cause: Exception | None = None
+    raising = errors == "raise"
     try:
-        for event in parser.events():
-            yield told(event, errors)
-        while not parser.closed:
+        while True:
+            for event in parser.events():
+                if raising and type(event) is Error and event.fatal:
+                    raise StreamError(event) from cause
+                yield event
+            if parser.closed:
+                break
             try:
                 parser.receive_data(await anext(chunks))
             except StopAsyncIteration:
@@ -233,10 +232,6 @@ async def _arun(
             except failures.lost as error:
                 cause = error
                 parser.connection_lost(repr(error))
-            for event in parser.events():
-                yield told(event, errors)
-    except StreamError as error:
-        raise error from cause
     finally:
         try:
             if close is not None:
