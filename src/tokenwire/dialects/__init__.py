@@ -27,7 +27,10 @@ ENTRY_POINT_GROUP: Final = "tokenwire.dialects"
 
 
 class StatefulDecoder(Protocol):
-    """Frames to events, with a memory. One is made for each stream."""
+    """Frames to events, with a memory. One is made for each stream.
+
+    Where the dialect has a `Resumption`, ``copy.deepcopy`` must be able to copy it.
+    """
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame, in order; none where it says nothing.
@@ -35,6 +38,9 @@ class StatefulDecoder(Protocol):
         Called only with frames that have data, and those of `Dialect.bare_events`. It must not
         raise, whatever the data is: a frame that cannot be read is an
         ``Error(kind="malformed", fatal=False)``.
+
+        A decoder may have an ``envelope``, a `tokenwire.dialects.envelope.Envelope`: the parser then
+        hands out the events of frames that it knows without asking the decoder.
         """
         ...
 

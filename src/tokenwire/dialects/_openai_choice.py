@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from tokenwire.dialects._openai_wire import (
     DeltaWire,
@@ -13,7 +13,7 @@ from tokenwire.dialects._openai_wire import (
     read_blocks,
     text_of,
 )
-from tokenwire.dialects.toolcalls import ToolCallSlots
+from tokenwire.dialects.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping, malformed, reason_for
 from tokenwire.events import (
     Data,
@@ -26,9 +26,6 @@ from tokenwire.events import (
     ToolCall,
 )
 from tokenwire.frame import Frame
-
-# After these the arguments of a call may be cut anywhere.
-_CUTTING: Final = frozenset({"length", "content_filter", "error", "cancelled"})
 
 
 class Choice:
@@ -127,7 +124,7 @@ class Choice:
     ) -> None:
         """Add what a finish reason ends: the calls, unless it may have cut them, and the choice."""
         reason = reason_for(raw, words)
-        if reason not in _CUTTING:
+        if reason not in CUTTING:
             events += self._close_calls(frame)
         if self.raw_reason != raw:  # some services repeat it beside the usage
             events.append(Finished(self.index, reason, raw, frame=frame))

@@ -54,6 +54,7 @@ EVENT_STREAM = Dialect(
         request="GET with Accept: text/event-stream",
         text="nowhere: each event is Data, its type the kind and its data the value",
         errors="none: only the response's status and content type",
+        heartbeats="comments",
         resume="the same request with Last-Event-ID, whatever its method, after a clean end as"
         " well; without an id it goes on with what comes next",
         quirks=("It has no terminator, so it never ends in Done.",),
