@@ -39,8 +39,8 @@ class StatefulDecoder(Protocol):
         raise, whatever the data is: a frame that cannot be read is an
         ``Error(kind="malformed", fatal=False)``.
 
-        A decoder may have an ``envelope``, a `tokenwire.dialects.envelope.Envelope`: the parser then
-        hands out the events of frames that it knows without asking the decoder.
+        A decoder may have an ``envelope``, a `tokenwire.dialects.envelope.Envelope`: the parser
+        then hands out the events of frames that it knows without asking the decoder.
         """
         ...
 
