@@ -24,7 +24,16 @@ if __name__ == "__main__":
 
 from tests.event_source.clients import CLIENTS, Client, Listening
 
-from tokenwire import Data, Deadlines, Error, Event, Heartbeat, Reconnecting, RetryPolicy
+from tokenwire import (
+    Data,
+    Deadlines,
+    Error,
+    Event,
+    Heartbeat,
+    Limits,
+    Reconnecting,
+    RetryPolicy,
+)
 
 CAPABILITIES = [
     "204",
@@ -40,18 +49,27 @@ CAPABILITIES = [
     "restart",
 ]
 
+# The largest payload that the harness sends has 128 MiB, and a byte more.
+LIMITS = Limits(max_event_size=256 * 1024 * 1024)
+
 
 def asked(wanted: dict[str, Any]) -> dict[str, Any]:
     """The arguments of ``stream`` for what the harness wants."""
-    options: dict[str, Any] = {"headers": dict(wanted.get("headers") or {}), "errors": "yield"}
+    options: dict[str, Any] = {
+        "headers": dict(wanted.get("headers") or {}),
+        "limits": LIMITS,
+        "errors": "yield",
+    }
     if wanted.get("lastEventId"):
         options["headers"]["Last-Event-ID"] = wanted["lastEventId"]
     if wanted.get("body"):
         options["content"] = wanted["body"].encode()
     if wanted.get("initialDelayMs") is not None:
-        options["retry"] = RetryPolicy(initial_delay=wanted["initialDelayMs"] / 1000)
+        delay = wanted["initialDelayMs"] / 1000
+        options["retry"] = RetryPolicy(initial_delay=delay, max_attempts=None)
     if wanted.get("readTimeoutMs") is not None:
-        options["deadlines"] = Deadlines(idle=wanted["readTimeoutMs"] / 1000)
+        idle = wanted["readTimeoutMs"] / 1000
+        options["deadlines"] = Deadlines(idle=idle, first_token=None, progress=None)
     return options
 
 
@@ -136,7 +154,7 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        described = {"description": self.server.client.name, "capabilities": CAPABILITIES}
+        described = {"name": self.server.client.name, "capabilities": CAPABILITIES}
         self._answer(200, json.dumps(described).encode())
 
     def do_POST(self) -> None:

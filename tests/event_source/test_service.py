@@ -15,6 +15,8 @@ from tests.event_source.clients import Client
 from tests.event_source.service import CAPABILITIES, Service
 from tests.event_source.source import PATIENCE, Endpoint, Source, response
 
+from tokenwire.limits import DEFAULT_LIMITS
+
 
 class Callbacks(ThreadingHTTPServer):
     """Takes what the service tells, with the number that it has in the address."""
@@ -125,4 +127,16 @@ def test_what_fails_is_told(
     created = harness.post(url, json={"streamUrl": endpoint.url, "callbackUrl": callbacks.url})
     assert callbacks.take()["kind"] == "error"
     assert len(endpoint.all) == 1
+    assert harness.delete(url + created.headers["Location"]).status_code == 204
+
+
+def test_payloads_beyond_the_default_limit(
+    service: Service, callbacks: Callbacks, harness: requests.Session, endpoint: Endpoint
+) -> None:
+    """As it says that it can be stressed with, of up to 128 MiB."""
+    url = f"http://127.0.0.1:{service.server_port}"
+    created = harness.post(url, json={"streamUrl": endpoint.url, "callbackUrl": callbacks.url})
+    data = "x" * (DEFAULT_LIMITS.max_event_size + 1)
+    endpoint.take().send(f"data: {data}\n\n".encode())
+    assert callbacks.event() == ("message", data, "")
     assert harness.delete(url + created.headers["Location"]).status_code == 204
