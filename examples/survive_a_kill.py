@@ -46,3 +46,4 @@ if not complete:
                     "REPLACE INTO place VALUES (1, ?, ?)", (place, isinstance(event, Done))
                 )
             print(text, end="", flush=True)
+saved.close()

@@ -90,7 +90,11 @@ ANSWERS = {
 }
 DIALECTS = sorted(ANSWERS)
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS)
-common = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+common = settings(
+    max_examples=settings.default.max_examples * 2 // 5,
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+)
 
 
 def encode(dialect: str, events: list[Event]) -> bytes:

@@ -23,6 +23,9 @@ FIRST_FIVE = b"A stream is a letter"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ends by signals on POSIX only")
 
 
+pytestmark = pytest.mark.once  # a process each; what they run is tested on every Python elsewhere
+
+
 # -- what it prints
 
 

@@ -11,6 +11,7 @@ ANSWERS = 20
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("faults", ["15 %", "all"])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_answer_is_equal(client: str, faults: str) -> None:

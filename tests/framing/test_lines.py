@@ -322,6 +322,7 @@ def work(framer: type, wire: bytes, size: int) -> Meter:
     return meter
 
 
+@pytest.mark.once
 @cases(LONG_LINES, sizes=(16, 1024, 2 * MiB))
 def test_work_on_one_long_line(framer: type, wire: bytes, size: int) -> None:
     meter = work(framer, wire, size)
@@ -330,11 +331,13 @@ def test_work_on_one_long_line(framer: type, wire: bytes, size: int) -> None:
     assert meter.copied <= COPIED * len(wire) + 3 * PER_LINE
 
 
+@pytest.mark.once
 @cases({name: LONG_LINES[name] for name in ("data", "json-lines")}, sizes=(1,))
 def test_work_on_one_long_line_byte_by_byte(framer: type, wire: bytes, size: int) -> None:
     test_work_on_one_long_line(framer, wire, size)
 
 
+@pytest.mark.once
 @cases(MANY_EVENTS, sizes=(1, 16, 1024, MiB))
 def test_work_on_many_small_events(framer: type, wire: bytes, size: int) -> None:
     meter = work(framer, wire, size)

@@ -9,6 +9,8 @@ from tests.framing.meter import Meter, metered_framers
 
 from tokenwire import Limits
 
+pytestmark = pytest.mark.once
+
 KiB = 1 << 10
 JSON = b'{"choices":[{"delta":{"content":"a \\"word\\""}}],"usage":null}'
 WIRES = {
