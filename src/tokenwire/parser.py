@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from enum import Enum
-from itertools import islice
-from operator import length_hint
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -47,7 +45,6 @@ CLOSED: Final = Signal.CLOSED
 _FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
 _NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parsers share it
 _NOTHING: Final = iter(_NO_EVENTS)
-_AHEAD: Final = 64  # frames
 _OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
 
 
@@ -383,13 +380,14 @@ class StreamParser:
         Nobody can see that they are read before their turn: they have no place in the stream that
         the cursor could name, they leave it open, and they change nothing in the decoder.
         """
-        frames = self._frames
         envelope = self._envelope
-        if envelope is not None and envelope.known and frames and not length_hint(self._ahead):
-            events = envelope.events_in(islice(frames, _AHEAD))
-            for _ in events:
-                frames.popleft()
-            self._ahead = iter(events)
+        if (
+            envelope is not None
+            and envelope.known
+            and self._frames
+            and not self._ahead.__length_hint__()  # type: ignore[attr-defined]  # a list's has it
+        ):
+            self._ahead = iter(envelope.take_from(self._frames))
         return self._ahead
 
     def events(self) -> Iterator[Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.cuts import in_pieces
 
 from tokenwire import Dialect, Event, Frame, Reasoning, StreamParser, Token, get_dialect
-from tokenwire.dialects.envelope import MAX_PAYLOAD, Envelope, TextEvent
+from tokenwire.dialects.envelope import MAX_PAYLOAD, MOST, Envelope, TextEvent
 from tokenwire.dialects.wire import UNREADABLE
 
 
@@ -37,7 +38,7 @@ class Reader:
 
     def __call__(self, payload: bytes, type: str = "") -> TextEvent | None:
         frame = Frame(payload, type)
-        for event in self.envelope.events_in([frame]):
+        for event in self.envelope.take_from(deque([frame])):
             self.found += 1
             assert event.frame is frame
             return event
@@ -201,7 +202,7 @@ def test_forget() -> None:
     for word in ("a", "b", "c"):
         read(payload(word))
     read.envelope.forget()
-    assert read.envelope.events_in([Frame(payload("d"))]) == []
+    assert read.envelope.take_from(deque([Frame(payload("d"))])) == []
 
 
 def test_it_stops_at_the_first_that_it_does_not_know() -> None:
@@ -216,8 +217,20 @@ def test_it_stops_at_the_first_that_it_does_not_know() -> None:
         Frame(payload("x"), "error"),
         Frame(b'{"id": "c1", "text": 1}'),
     ):
-        events = read.envelope.events_in([*known, strange, *known])
-        assert events == [Token("c"), Token("d")]
+        frames = deque([*known, strange, *known])
+        assert read.envelope.take_from(frames) == [Token("c"), Token("d")]
+        assert list(frames) == [strange, *known]
+
+
+def test_it_takes_so_many_at_once() -> None:
+    read = Reader()
+    for word in ("a", "b"):
+        read(payload(word))
+    frames = deque(Frame(payload(str(n))) for n in range(MOST + 1))
+
+    assert [event.text for event in read.envelope.take_from(frames)] == [*map(str, range(MOST))]
+    assert read.envelope.take_from(frames) == [Token(str(MOST))]
+    assert read.envelope.take_from(frames) == []
 
 
 # --- whatever comes ---
@@ -342,7 +355,7 @@ def test_thoughts_are_known_too() -> None:
     decoder = get_dialect("anthropic-messages").decoder()
     for word in ("a", "b"):
         decoder.receive_frame(Frame(block("thinking", word)))  # type: ignore[union-attr]
-    assert decoder.envelope.events_in([Frame(block("thinking", "c"))]) == [Reasoning("c")]  # type: ignore[union-attr]
+    assert decoder.envelope.take_from(deque([Frame(block("thinking", "c"))])) == [Reasoning("c")]  # type: ignore[union-attr]
 
 
 def test_a_choice_that_ended_is_known_no_longer() -> None:
@@ -351,9 +364,9 @@ def test_a_choice_that_ended_is_known_no_longer() -> None:
     for content in (chat("a"), chat("b"), chat("c")):
         decoder.receive_frame(Frame(content))  # type: ignore[union-attr]
     more = Frame(chat("d"))
-    assert decoder.envelope.events_in([more]) == [Token("d")]  # type: ignore[union-attr]
+    assert decoder.envelope.take_from(deque([more])) == [Token("d")]  # type: ignore[union-attr]
     decoder.receive_frame(Frame(chat(None, finish="stop")))  # type: ignore[union-attr]
-    assert decoder.envelope.events_in([more]) == []  # type: ignore[union-attr]
+    assert decoder.envelope.take_from(deque([more])) == []  # type: ignore[union-attr]
 
 
 class KnowsAll:
@@ -362,8 +375,10 @@ class KnowsAll:
     known = True
 
     @staticmethod
-    def events_in(frames: Iterable[Frame]) -> list[Event]:
-        return [Token(frame.text) for frame in frames]
+    def take_from(frames: deque[Frame]) -> list[Event]:
+        events: list[Event] = [Token(frame.text) for frame in frames]
+        frames.clear()
+        return events
 
 
 class ReadsAhead:

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.json import Decoder
@@ -35,6 +36,9 @@ TextEvent: TypeAlias = Token | Reasoning
 
 # An envelope has a few hundred bytes. A payload beyond this is not compared, and never kept.
 MAX_PAYLOAD: Final = 4096
+
+# Frames that are read at once: the first event of a large chunk need not wait for the last one's.
+MOST: Final = 64
 
 # Learning costs as much as reading some ten payloads, so an envelope that was used this often has
 # paid for itself, and another may be learnt at once. Where they do not pay, as when each payload
@@ -68,7 +72,7 @@ _NOTHING: Final[_Known] = ("", b"", b"", b"", b"", Token, 0, 0)
 class Envelope:
     """Knows the frames of one stream that hold a text and nothing else of interest.
 
-    Ask `events_in` first. Where it does not know, decode the frame; if that gives one event with a
+    Ask `take_from` first. Where it does not know, decode the frame; if that gives one event with a
     text and changes nothing in the decoder, tell it to `learn`.
 
     Args:
@@ -78,7 +82,7 @@ class Envelope:
             such as have one value wherever there is a text.
 
     Attributes:
-        known: There is an envelope: it is worth asking `events_in`.
+        known: There is an envelope: it is worth asking `take_from`.
     """
 
     __slots__ = ("_hits", "_known", "_last", "_read", "_skip", "_wait", "known")
@@ -91,45 +95,54 @@ class Envelope:
         self._last: tuple[Frame, TextEvent] | None = None
         self._wait = self._skip = 0  # frames between trials, and until the next one
 
-    def events_in(self, frames: Iterable[Frame]) -> list[TextEvent]:
-        """The events of these frames, one each, up to the first that only a decoder can tell."""
+    def take_from(self, frames: deque[Frame]) -> list[TextEvent]:
+        """Take frames off the front, up to the first that only a decoder can tell.
+
+        Returns:
+            Their events, one each; never more than 64, however large the chunk.
+        """
         events: list[TextEvent] = []
-        if not self.known:
-            return events
         type, before, middle, filler, end, kind, index, part = self._known
-        try:
-            for frame in frames:
-                data = frame.data
-                if data is None or frame.event != type or frame.id is not None:
-                    break  # an id is a place, which has its turn
-                rest = data.removeprefix(before)
-                if rest is data:
-                    break
-                literal = rest.removesuffix(end)
+        frame: Frame | None = None
+        popleft = frames.popleft
+        while frames and len(events) < MOST:
+            frame = popleft()
+            data = frame.data
+            if data is None or frame.event != type or frame.id is not None:
+                break  # an id is a place, which has its turn
+            rest = data.removeprefix(before)
+            if rest is data:
+                break
+            literal = rest.removesuffix(end)
+            if literal is rest:
+                break
+            if filler:
+                rest = literal.rstrip(filler)
+                literal = rest.removesuffix(middle)
                 if literal is rest:
                     break
-                if filler:
-                    rest = literal.rstrip(filler)
-                    literal = rest.removesuffix(middle)
-                    if literal is rest:
-                        break
+            try:
                 text = _decode_text(literal)
-                if not text:
-                    break
-                events.append(kind(text, index, part, frame=frame))
-        except UNREADABLE:
-            pass  # something else stands in the place of the text
+            except UNREADABLE:
+                break  # something else stands in the place of the text
+            if not text:
+                break
+            events.append(kind(text, index, part, frame=frame))
+        else:
+            frame = None
+        if frame is not None:
+            frames.appendleft(frame)
         self._hits += len(events)
         return events
 
     def forget(self) -> None:
         """From here on such frames may mean something else."""
-        self.known = False
+        self.known, self._known = False, _NOTHING
 
     def learn(self, frame: Frame, event: TextEvent) -> None:
-        """Take a frame that `events_in` did not know, and its only event."""
+        """Take a frame that `take_from` did not know, and its only event."""
         if not self._hits:
-            self.known = False  # twice in a row: the wire has changed
+            self.forget()  # twice in a row: the wire has changed
         if self._hits >= _PAID:
             self._wait = self._skip = 0
         self._hits = 0

@@ -60,10 +60,8 @@ class LineSplitter:
         self._receive_whole = receive_whole
         self.room = self._limit = limit
         self._lf_only = lf_only
-        self._often, self._rarely = (
-            LF,
-            CR,
-        )  # line ends of this stream; the first is looked for first
+        # Line ends of this stream; the first is looked for first.
+        self._often, self._rarely = LF, CR
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
         self._waiting = bytearray()  # a line without its end
@@ -71,15 +69,16 @@ class LineSplitter:
 
     def receive_data(self, data: bytes) -> None:
         """Take a non-empty chunk. Raises `FramingError` as soon as a line cannot fit."""
-        if self._watch:
-            data = self._skip_mark(data)
-            if not data:
-                return
         waiting = self._waiting
-        if not waiting and data[-1] == LF:
-            receive_whole = self._receive_whole  # called off a slot it costs twice as much
-            if receive_whole is not None and receive_whole(data):
-                return
+        if not waiting:  # a line begins
+            if self._watch:
+                data = self._skip_mark(data)
+                if not data:
+                    return
+            if data[-1] == LF:
+                receive_whole = self._receive_whole  # called off a slot it costs twice as much
+                if receive_whole is not None and receive_whole(data):
+                    return
         if self._often in data or (not self._lf_only and self._rarely in data):
             size = len(data)
             rest = b""

@@ -129,12 +129,14 @@ class SSEFramer:
 
     def _receive_whole(self, data: bytes) -> bool:
         """Take a chunk that is one event of the type before, or one comment: nearly each is."""
+        if not self._idle or len(data) > self._limit:
+            return False
         block = data.removeprefix(self._head)
         is_comment = block is data
         if is_comment:
             block = data.removeprefix(b": ")
-        if block is data or not self._idle or len(data) > self._limit:
-            return False
+            if block is data:
+                return False
         value = block.removesuffix(b"\n\n")
         if value is block or LF in value or CR in value:
             return False
