@@ -71,6 +71,7 @@ SSE = Dialect(
         errors="event: error with a text, or with an object that has message and code",
         resume="the same request with Last-Event-ID, where the service numbers its events",
         quirks=(
+            "For an event source that never ends, there is event-stream.",
             "An event left open at the end of the body is dropped: plain text cannot show that it"
             " is whole.",
         ),
