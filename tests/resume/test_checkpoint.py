@@ -21,6 +21,7 @@ from tests.resume.playbook import (
 )
 
 from tokenwire.cursor import Cursor
+from tokenwire.dialects import get_dialect
 from tokenwire.events import Token, ToolCall
 from tokenwire.resume.backoff import NEVER
 from tokenwire.resume.checkpoint import Checkpoint, CheckpointError, fingerprint, kept
@@ -28,6 +29,7 @@ from tokenwire.resume.cursor import MAX_RECENT
 from tokenwire.resume.replay import MAX_CHANNELS, Digest, Said
 from tokenwire.resume.session import Session
 
+SSE = get_dialect("sse")
 OPEN = "open POST /answer"
 FIRST = "id: a-0\ndata: Hi\n\n"
 HI = "Token(text='Hi')"
@@ -478,8 +480,8 @@ def test_it_does_not_grow_with_what_a_server_names() -> None:
     ],
 )
 def test_a_request_is_the_same_however_its_json_is_written(body: bytes) -> None:
-    same = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'))
-    assert fingerprint(post(body=body)) == same
+    same = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'), SSE)
+    assert fingerprint(post(body=body), SSE) == same
 
 
 @pytest.mark.parametrize(
@@ -494,14 +496,14 @@ def test_a_request_is_the_same_however_its_json_is_written(body: bytes) -> None:
     ],
 )
 def test_another_body_is_another_request(body: bytes) -> None:
-    other = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'))
-    assert fingerprint(post(body=body)) != other
-    assert fingerprint(post(body=body)) == fingerprint(post(body=body))
+    other = fingerprint(post(body=b'{"a":1,"b":["\xc3\xa9",{"c":null}],"temperature":1}'), SSE)
+    assert fingerprint(post(body=body), SSE) != other
+    assert fingerprint(post(body=body), SSE) == fingerprint(post(body=body), SSE)
 
 
 def test_a_key_in_the_url_may_change() -> None:
-    one, two = (fingerprint(post(f"/answer?key={key}&alt=sse")) for key in ("old-1", "new-22"))
-    assert one == two != fingerprint(post("/answer?key=old-1"))
+    one, two = (fingerprint(post(f"/answer?key={key}&alt=sse"), SSE) for key in ("old-1", "new-22"))
+    assert one == two != fingerprint(post("/answer?key=old-1"), SSE)
 
 
 # --- what cannot be used ---
@@ -511,7 +513,10 @@ def test_a_key_in_the_url_may_change() -> None:
 def test_a_cursor_of_another_stream(cursor: Cursor) -> None:
     asked = post("/completion", b"{}", ("X-Conversation-Id", "c"))
     checkpoint = Checkpoint(
-        dialect="llamacpp", request=fingerprint(asked), cursor=cursor, begun=True
+        dialect="llamacpp",
+        request=fingerprint(asked, get_dialect("llamacpp")),
+        cursor=cursor,
+        begun=True,
     )
     with pytest.raises(CheckpointError, match="goes on behind bytes: it is of another stream"):
         session("llamacpp", asked, checkpoint=checkpoint)
@@ -587,3 +592,11 @@ def test_a_value_of_another_version_is_refused() -> None:
     other = replace(session("sse").checkpoint(0.0), version=99)
     with pytest.raises(CheckpointError, match="of version 99"):
         session("sse", checkpoint=other)
+
+
+def test_a_checkpoint_of_another_conversation_is_refused() -> None:
+    """Of one body: what llama.cpp keeps, it keeps by the header."""
+    one, other = (post("/completion", b"{}", ("X-Conversation-Id", name)) for name in "ab")
+    kept = session("llamacpp", one).checkpoint(0.0)
+    with pytest.raises(CheckpointError, match="method, URL, X-Conversation-Id and body must be"):
+        session("llamacpp", other, checkpoint=kept)

@@ -79,6 +79,8 @@ class Resumption(Struct, frozen=True, kw_only=True):
         beginning: The cursor with which all of the answer is sent again; ``None``: it cannot be
             asked for. Another process needs it, whose decoder does not know what came before.
         live: A connection without a cursor goes on with what comes next, as event sources do.
+        key_headers: Headers of the request that name the answer: a checkpoint of a request that
+            named another one is refused.
     """
 
     method: Literal["last_event_id", "cursor"]
@@ -88,6 +90,7 @@ class Resumption(Struct, frozen=True, kw_only=True):
     reconnect: Callable[[Request, Cursor, Known], Request | None] | None = None
     beginning: str | int | None = None
     live: bool = False
+    key_headers: tuple[str, ...] = ()
 
 
 class Notes(Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ RESUMPTION: Final[Resumption] = Resumption(
     field="from in the URL of GET /v1/stream",
     reconnect=reconnect,
     beginning=0,
+    key_headers=("X-Conversation-Id",),
 )
 """Of all routes of this server: it keeps bytes, whatever they say."""
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.cursor import Cursor
+from tokenwire.dialects import Dialect
 from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import TokenwireError
 from tokenwire.request import Request, masked
@@ -84,21 +85,22 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         except ValueError as error:
             raise CheckpointError(f"the checkpoint is damaged: {error}") from None
 
-    def check(self, request: Request, dialect: str) -> None:
+    def check(self, request: Request, dialect: Dialect) -> None:
         """Is it of this request?
 
         Raises:
             CheckpointError: It is not.
         """
         _check_version(self.version)
-        if self.dialect != dialect:
+        if self.dialect != dialect.name:
             raise CheckpointError(
-                f"the checkpoint is of an answer in {self.dialect}, and this one is in {dialect}:"
-                " use the dialect that made it"
+                f"the checkpoint is of an answer in {self.dialect}, and this one is in"
+                f" {dialect.name}: use the dialect that made it"
             )
-        if self.request != fingerprint(request):
+        if self.request != fingerprint(request, dialect):
+            keys = ", ".join(("method", "URL", *_key_headers(dialect)))
             raise CheckpointError(
-                f"the checkpoint is of another request than this {request.method}: method, URL and"
+                f"the checkpoint is of another request than this {request.method}: {keys} and"
                 " body must be the same, but for credentials and how the JSON is written"
             )
 
@@ -115,18 +117,27 @@ class _Version(Struct):
     version: int
 
 
-def fingerprint(request: Request) -> str:
-    """A hash of a request's method, URL and body.
+def _key_headers(dialect: Dialect) -> tuple[str, ...]:
+    return dialect.resumption.key_headers if dialect.resumption is not None else ()
 
-    Headers may change, as credentials do, in the URL as well. Of a JSON body it counts what it
-    says, not how a client writes that: the order of fields, white space, escapes and ``1.0`` for
-    ``1`` make no difference.
+
+def fingerprint(request: Request, dialect: Dialect) -> str:
+    """A hash of a request's method, URL and body, and of the headers that name its answer.
+
+    Other headers may change, as credentials do, in the URL as well. Of a JSON body it counts what
+    it says, not how a client writes that: the order of fields, white space, escapes and ``1.0``
+    for ``1`` make no difference.
     """
     told = blake2b(digest_size=16)
-    body = request.body or b""
-    for part in (request.method.encode(), masked(request.url).encode(), _canonical(body)):
+    parts = [request.method, masked(request.url)]
+    parts += [request.header(name) or "" for name in _key_headers(dialect)]
+    for part in (*map(_bytes, parts), _canonical(request.body or b"")):
         told.update(len(part).to_bytes(8, "big") + part)
     return told.hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _canonical(body: bytes) -> bytes:

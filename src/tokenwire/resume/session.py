@@ -194,7 +194,7 @@ class Session:
         self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._live = is_live(self.dialect)
         self._planner = Planner(request, self.dialect, strategies)
-        self._fingerprint = fingerprint(request)
+        self._fingerprint = fingerprint(request, self.dialect)
         self._limits = limits
         self._retry = retry or DEFAULT_RETRY
         self._endless = self._live and retry is None
@@ -239,7 +239,7 @@ class Session:
         )
 
     def _restore(self, checkpoint: Checkpoint, request: Request) -> None:
-        checkpoint.check(request, self.dialect.name)
+        checkpoint.check(request, self.dialect)
         self._begun = checkpoint.begun
         self._place, self._known = Place(self.dialect.resumption), Known()
         if self._begun:
