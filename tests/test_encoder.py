@@ -18,6 +18,7 @@ from tokenwire import (
     Started,
     State,
     StreamEncoder,
+    StreamParser,
     Token,
     ToolCall,
     Unknown,
@@ -149,3 +150,23 @@ def test_a_dialect_without_encoder() -> None:
     )
     with pytest.raises(LocalProtocolError, match="the dialect reader has no encoder"):
         StreamEncoder(reader)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "alive"),
+    [
+        ("sse", Heartbeat("ping")),
+        ("positioned", Heartbeat("ping")),
+        ("jsonl", Heartbeat()),
+        ("ollama-chat", Heartbeat()),
+    ],
+)
+def test_a_heartbeat_and_a_failure_are_read_as_they_were_written(
+    dialect: str, alive: Event
+) -> None:
+    encoder, parser = StreamEncoder(dialect), StreamParser(dialect)
+    parser.receive_data(encoder.send(alive) + encoder.send(Error("vendor", "busy")))
+    first, last = parser.events()
+    assert first == alive
+    assert isinstance(last, Error)
+    assert last.message == "busy"

@@ -415,3 +415,12 @@ def test_frames_that_wait_count_with_their_headers() -> None:
     parser = StreamParser("bedrock-converse")
     parser.receive_data(message)
     assert parser.buffered == len("{}:event-typexnb") + 8 + 4
+
+
+def test_what_the_end_left_open_is_held_until_it_is_taken() -> None:
+    parser = StreamParser("openai-chat")
+    parser.receive_data(b'data: {"error":{"message":"busy"}}')
+    parser.receive_eof()
+    assert parser.buffered >= len(b'{"error":{"message":"busy"}}')
+    assert [type(event) for event in parser.events()] == [Error]
+    assert parser.buffered == 0
