@@ -26,7 +26,7 @@ _breaks_header: Final = re.compile(r"[\r\n\0]").search
 # of a user goes on. None may be in a URL of which it matters whose it is.
 _breaks_url: Final = re.compile(r"[\x00-\x20\x7f\\]").search
 
-_PORTS: Final = {"http": 80, "https": 443}
+PORTS: Final = {"http": 80, "https": 443}
 
 # Names of headers that may hold what only their server should see.
 _holds_secret: Final = re.compile(
@@ -174,7 +174,7 @@ class Request(Struct, frozen=True):
         """
         url = urljoin(self.url, reference)
         _check_url(url)
-        if _origin(url) == _origin(self.url):
+        if origin_of(url) == origin_of(self.url):
             return replace(self, url=url)
         kept = tuple(
             pair
@@ -277,10 +277,10 @@ def _check_url(url: str) -> None:
         ValueError: It does not.
     """
     try:
-        scheme, host, _ = _origin(url)
+        scheme, host, _ = origin_of(url)
     except ValueError as reason:
         raise ValueError(f"{masked(url)!r} is no URL: {masked(str(reason))}") from None
-    if scheme not in _PORTS or not host:
+    if scheme not in PORTS or not host:
         shown = masked(url)
         raise ValueError(f"the URL must begin with http:// or https:// and a host, not {shown!r}")
     if _breaks_url(url):
@@ -290,9 +290,10 @@ def _check_url(url: str) -> None:
         )
 
 
-def _origin(url: str) -> tuple[str, str, int | None]:
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port. The credentials of a client are for the first of an answer only."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
 
 
 class Known(Struct, frozen=True):

@@ -14,7 +14,7 @@ from anyio.abc import ByteReceiveStream
 
 from tokenwire.adapters._request import as_bytes
 from tokenwire.drive import Failures, Head
-from tokenwire.request import Request
+from tokenwire.request import PORTS, Request
 
 _Decode: TypeAlias = Callable[[bytes], Iterable[bytes]]
 
@@ -33,7 +33,6 @@ _GOODBYE: Final = 0.1  # seconds that TLS has for it: a peer that does not answe
 _MAX_HEAD: Final = 100 * 1024  # of a response, in bytes; as much as httpcore takes
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _OURS: Final = frozenset({"connection", "content-length", "transfer-encoding"})
-_PORTS: Final = {"http": 80, "https": 443}
 _IN_TARGETS: Final = "".join(map(chr, range(0x21, 0x7F)))  # all else is percent-encoded
 
 
@@ -51,7 +50,7 @@ def write(request: Request) -> tuple[h11.Connection, bytes]:
     if refused := _OURS & given:
         raise ValueError(f"these headers are sent as they must be: {', '.join(sorted(refused))}")
     place = f"[{host}]" if ":" in host else host
-    if parts.port not in (None, _PORTS[parts.scheme]):
+    if parts.port not in (None, PORTS[parts.scheme]):
         place += f":{parts.port}"
     defaults = {
         "Host": place,

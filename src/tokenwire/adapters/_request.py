@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from tokenwire.request import Request, check_body
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def plain(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -52,9 +49,3 @@ def as_text(value: str | bytes) -> str:
 def as_bytes(value: str) -> bytes:
     """A header's value for a client that cannot send all text: UTF-8, as WHATWG has it for ids."""
     return value.encode("utf-8", "surrogateescape")
-
-
-def origin(request: Request) -> tuple[str, str | None, int | None]:
-    """Whom it is sent to. The credentials of a client are for the first of an answer only."""
-    parts = urlsplit(request.url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]

@@ -13,12 +13,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from tokenwire import drive
-from tokenwire.adapters._request import origin, plain
+from tokenwire.adapters._request import plain
 from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request
+from tokenwire.request import Request, origin_of
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
@@ -161,7 +161,7 @@ class _Transport:
         )
         headers.extend(request.headers)
         own = getattr(self._session, "auth", None)  # aiohttp 4 will have none
-        if own is None or origin(request) == origin(self._first):
+        if own is None or origin_of(request.url) == origin_of(self._first.url):
             credentials = {}
         else:
             credentials = {"auth": own._replace(login="", password="")}

@@ -12,15 +12,15 @@ import anyio  # both clients stand on it
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
-from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, origin, plain
+from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, plain
 from tokenwire.adapters._wait import Wait
 from tokenwire.answer import Answer, AsyncAnswer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request
+from tokenwire.request import Request, origin_of
+from tokenwire.resume.defaults import default_deadlines
 from tokenwire.resume.plan import is_live
-from tokenwire.resume.session import default_deadlines
 from tokenwire.state import State
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class _Asked:
 
     def settings(self, request: Request) -> dict[str, Any]:
         """What to tell ``client.send``: the client's credentials are for the first origin only."""
-        elsewhere = origin(request) != origin(self.request)
+        elsewhere = origin_of(request.url) != origin_of(self.request.url)
         return {**self._redirects, **({"auth": None} if elsewhere else {})}
 
 

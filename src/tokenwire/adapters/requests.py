@@ -14,12 +14,12 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
-from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, origin, plain
+from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, plain
 from tokenwire.answer import Answer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request
+from tokenwire.request import Request, origin_of
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
@@ -148,7 +148,7 @@ class _Transport:
         }
         for name, value in request.headers:
             headers[name] = value if value.isascii() else as_bytes(value)
-        elsewhere = origin(request) != origin(self._first)
+        elsewhere = origin_of(request.url) != origin_of(self._first.url)
         place: dict[str, str] = {}
 
         def stay(response: requests.Response, **_: Any) -> None:

@@ -46,6 +46,7 @@ from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept
 from tokenwire.resume.circuit import Permit, Refusal
 from tokenwire.resume.cursor import Place
 from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
+from tokenwire.resume.defaults import DEFAULT_RETRY, SOURCE_RETRY, default_deadlines
 from tokenwire.resume.echoes import Echoes
 from tokenwire.resume.effects import (
     CloseResponse,
@@ -67,20 +68,7 @@ if TYPE_CHECKING:
 # These may be told again by a decoder that begins within an answer.
 _UNCOUNTED: Final = (Heartbeat, Started)
 
-DEFAULT_RETRY: Final = RetryPolicy()
-DEFAULT_DEADLINES: Final = Deadlines()
-
-# An event source has no end: it is asked again for as long as somebody listens, and may have
-# nothing to say for hours. Only a connection that is dead must be found out.
-SOURCE_RETRY: Final = RetryPolicy(max_attempts=None)
-SOURCE_DEADLINES: Final = Deadlines(first_token=None, progress=None)
-
 _RESTART: Final = "a restart that was asked for"
-
-
-def default_deadlines(dialect: Dialect | str) -> Deadlines:
-    """What holds where a `Session` is given none."""
-    return SOURCE_DEADLINES if is_live(dialect) else DEFAULT_DEADLINES
 
 
 class _Phase(Enum):
