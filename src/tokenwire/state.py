@@ -32,6 +32,8 @@ class State(StrEnum):
     CLOSED = "CLOSED"
     FAILED = "FAILED"
 
+    __hash__ = str.__hash__  # an Enum's own is Python code, and each parser looks states up
+
 
 class Input(StrEnum):
     """What may happen to a stream."""
@@ -43,6 +45,8 @@ class Input(StrEnum):
     DONE = "done"
     FAILURE = "failure"
     EOF = "eof"
+
+    __hash__ = str.__hash__
 
 
 TRANSITIONS: Final[Mapping[State, Mapping[Input, State]]] = {

@@ -7,6 +7,7 @@ parties add theirs through the entry-point group ``tokenwire.dialects``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
@@ -215,11 +216,8 @@ def get_dialect(name: str) -> Dialect:
         UnknownDialectError: There is none; the message lists what there is.
         TypeError: An installed package registers something else under this name.
     """
-    place = _BUILT_IN.get(name)
-    if place is not None:
-        module, _, attribute = place.partition(":")
-        dialect: Dialect = getattr(import_module(f"{__name__}.{module}"), attribute)
-        return dialect
+    if name in _BUILT_IN:
+        return _built_in(name)
     if name.startswith("openai-chat/") and (profiled := _profiled().get(name)) is not None:
         return profiled
     for entry_point in _entry_points():
@@ -233,6 +231,13 @@ def get_dialect(name: str) -> Dialect:
             return found
     there = available_profiles() if name.startswith("openai-chat/") else available_dialects()
     raise UnknownDialectError(f"no dialect is named {name!r}; there are: {', '.join(there)}")
+
+
+@cache
+def _built_in(name: str) -> Dialect:
+    module, _, attribute = _BUILT_IN[name].partition(":")
+    dialect: Dialect = getattr(import_module(f"{__name__}.{module}"), attribute)
+    return dialect
 
 
 def available_dialects() -> list[str]:
