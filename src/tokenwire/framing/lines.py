@@ -61,7 +61,7 @@ class LineSplitter:
         self.room = self._limit = limit
         self._lf_only = lf_only
         # Line ends of this stream; the first is looked for first.
-        self._often, self._rarely = LF, CR
+        self._often, self._rarely = LF, LF if lf_only else CR
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
         self._waiting = bytearray()  # a line without its end
@@ -79,7 +79,7 @@ class LineSplitter:
                 receive_whole = self._receive_whole  # called off a slot it costs twice as much
                 if receive_whole is not None and receive_whole(data):
                     return
-        if self._often in data or (not self._lf_only and self._rarely in data):
+        if self._often in data or self._rarely in data:
             size = len(data)
             rest = b""
             if self._lf_only:
