@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from enum import Enum
+from operator import length_hint
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -45,6 +46,7 @@ CLOSED: Final = Signal.CLOSED
 _FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
 _NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parsers share it
 _NOTHING: Final = iter(_NO_EVENTS)
+_IDLE, _OPEN = State.IDLE, State.OPEN  # a look into an Enum is slow
 _OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
 
 
@@ -84,6 +86,7 @@ class StreamParser:
         "_detector",
         "_ended",
         "_envelope",
+        "_express",
         "_failure",
         "_framer",
         "_frames",
@@ -129,7 +132,8 @@ class StreamParser:
         self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
         # Events of the frames in front that the decoder knows, and which change nothing in it.
         self._ahead = _NOTHING
-        self._envelope: Envelope | None = None
+        self._envelope: Envelope | None  # of the decoder, while frames may be read ahead
+        self._express: Envelope | None  # the same, while nothing is held of a frame
         self._last: Frame | None = None  # that frame, until its last event is handed out
         self._cursor = cursor
         self._skip = skip
@@ -148,7 +152,7 @@ class StreamParser:
         self._undrained = 0
         self._ended = False
         self._broken: tuple[ErrorKind, str] | None = None
-        self._enter(State.IDLE)
+        self._enter(_IDLE)
 
     def _adopt(self, dialect: Dialect | str) -> None:
         """Read with this dialect."""
@@ -237,8 +241,15 @@ class StreamParser:
             LocalProtocolError: EOF was received before, or more than ``max_undrained`` bytes
                 came since the events were last taken.
         """
-        if not isinstance(data, bytes):
+        if type(data) is not bytes:
             data = memoryview(data).tobytes()  # a str or an int is no bytes
+        express = self._express
+        if express is not None and not self._undrained and not length_hint(self._ahead):
+            event = express.take_chunk(data)
+            if event is not None:
+                self._undrained = len(data)
+                self._ahead = iter((event,))
+                return
         if not self._streams:
             data = self._admit(data)
         if not data:
@@ -253,6 +264,8 @@ class StreamParser:
         except FramingError as error:
             kind: ErrorKind = "limit" if error.kind == "limit" else "malformed"
             self._fail(Error(kind, str(error)))
+        if self._envelope is not None:
+            self._express = self._envelope if self._envelope.may_follow(data) else None
 
     def _admit(self, data: bytes) -> bytes:
         """The bytes that are for the framer, while not all of them are."""
@@ -298,6 +311,7 @@ class StreamParser:
         """The stream ends in this error, behind what was framed before it."""
         self._failure = error
         self._streams = False
+        self._express = None
 
     def receive_eof(self) -> None:
         """The body ended, cleanly as far as the transport can tell. May be called again.
@@ -313,9 +327,10 @@ class StreamParser:
             self._framer.receive_eof()
             if self._frames and self._frames[-1].unterminated:
                 self._judge_unterminated(self._frames[-1])
-        elif self.closed:
+        elif self._over:
             self._enter(TRANSITIONS[self._state][Input.EOF])
         self._streams = False
+        self._express = None
 
     def connection_lost(self, reason: str, *, kind: ErrorKind = "transport") -> None:
         """The body broke off: the transport failed before it ended.
@@ -335,19 +350,21 @@ class StreamParser:
         Returns:
             An `Event`; ``Signal.NEED_DATA``; or ``Signal.CLOSED`` once the last event is out.
         """
-        if not self._queue:
-            for event in self._look_ahead():
-                return event
+        for event in self._ahead:
+            return event
         if self._queue:
             event = self._take_queued()
         else:
             frames = self._frames
             while frames:
+                if self._envelope is not None and self._look_ahead():
+                    return next(self._ahead)
                 frame = frames.popleft()
                 found = self._decode(frame) if frame.data is not None else self._odd(frame)
                 if len(found) == 1:  # as nearly every frame has
                     event = found[0]
-                    self._pass(frame)
+                    if frame.id is not None or self._read_cursor is not None:
+                        self._pass(frame)
                     break
                 if found:
                     self._queue = [*reversed(found)]
@@ -359,10 +376,10 @@ class StreamParser:
                 self._undrained = 0
                 if self._streams:
                     return NEED_DATA
-                if not self.closed:
+                if not self._over:
                     self._receive_end()
                 if not self._queue:
-                    return CLOSED if self.closed else NEED_DATA
+                    return CLOSED if self._over else NEED_DATA
                 event = self._take_queued()
         if type(event) not in self._staying:
             self._move(event)
@@ -374,29 +391,26 @@ class StreamParser:
             self._pass(self._last)
         return event
 
-    def _look_ahead(self) -> Iterator[Event]:
-        """Events of frames in front that the decoder knows to hold text and nothing else.
+    def _look_ahead(self) -> bool:
+        """Take events of the frames in front that the decoder knows to hold text and nothing else.
 
         Nobody can see that they are read before their turn: they have no place in the stream that
         the cursor could name, they leave it open, and they change nothing in the decoder.
         """
-        envelope = self._envelope
-        if (
-            envelope is not None
-            and envelope.known
-            and self._frames
-            and not self._ahead.__length_hint__()  # type: ignore[attr-defined]  # a list's has it
-        ):
-            self._ahead = iter(envelope.take_from(self._frames))
-        return self._ahead
+        if self._envelope is None or not self._envelope.known:
+            return False
+        events = self._envelope.take_from(self._frames)
+        self._ahead = iter(events)
+        return bool(events)
 
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
-        if self._streams and not self._queue:
-            ahead = self._look_ahead() if self._frames else self._ahead
+        if not self._queue and self._streams:
+            if self._frames and not length_hint(self._ahead):
+                self._look_ahead()
             if not self._frames:
                 self._undrained = 0
-                return ahead
+                return self._ahead
         return self._take_events()
 
     def _take_events(self) -> Iterator[Event]:
@@ -414,10 +428,11 @@ class StreamParser:
             value = self._read_cursor(frame) if frame.data is not None else None
         if value is not None:
             self._cursor = value
+            self._envelope = self._express = None  # each event has a place from here on
 
     def _move(self, event: Event) -> None:
         self._enter(next_state(self._state, event) or self._state)
-        if self.closed:
+        if self._over:
             if self._streams:  # nothing is held behind the end
                 self._streams = False
                 self._framer.receive_eof()
@@ -429,10 +444,13 @@ class StreamParser:
     def _enter(self, state: State) -> None:
         self._state = state
         self._staying = STAYING[state]
-        self._over = state in _OVER  # asked for each chunk, and the hash of a member is slow
-        plain = self._skip is None and self._read_cursor is None and not self._ended
-        ahead = state is State.OPEN and plain
-        self._envelope = getattr(self._decoder, "envelope", None) if ahead else None
+        self._over = state in _OVER  # asked for each chunk
+        self._envelope = self._express = None
+        if state is _OPEN and not self._ended and self._cursor is None and self._skip is None:
+            if self._read_cursor is None:
+                self._envelope = getattr(self._decoder, "envelope", None)
+            if self._envelope is not None:
+                self._envelope.attach(self._framer, self._limits)
 
     def _decode_first(self, frame: Frame) -> Sequence[Event]:
         """Decode the first frame; one that says nothing may show what came instead."""
@@ -523,7 +541,7 @@ class StreamParser:
         what = "the body ended"
         if self._broken is not None:
             kind, what = self._broken[0], f"the connection failed with {self._broken[1]}"
-        if self._state is State.IDLE:
+        if self._state is _IDLE:
             message = f"{what} before any event of {self.dialect.name} came{self._seen_instead()}"
             return Error(kind, message, recovery=Recovery.RETRY)
         message = f"the answer was cut off: {what} before {self.dialect.terminator}"

@@ -94,10 +94,14 @@ class Choice:
         if delta.images:
             events.append(Data("images", delta.images, index, frame=frame))
 
-    def receive_content(self, content: Any, frame: Frame, events: list[Event]) -> None:
-        """Add the events of a text, or of blocks."""
+    def speak(self) -> None:
+        """Take note of a text."""
         self._spoke = True
         self._go_on()
+
+    def receive_content(self, content: Any, frame: Frame, events: list[Event]) -> None:
+        """Add the events of a text, or of blocks."""
+        self.speak()
         if isinstance(content, str):
             events.append(Token(content, self.index, frame=frame))
         else:
@@ -138,8 +142,10 @@ class Choice:
         return [*self._close_calls(frame), Finished(self.index, self.reason, frame=frame)]
 
     def _go_on(self) -> None:
-        self.runs = not self.finished
-        self.went_on = self.went_on or self.finished
+        if self.finished:
+            self.went_on = True
+        else:
+            self.runs = True
 
     def _receive_details(
         self, details: Any, unsaid: bool, frame: Frame, events: list[Event]

@@ -117,9 +117,14 @@ def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
     choices = chunk.choices
     if not choices or len(choices) > 1:
         return None
-    (choice,) = choices
+    choice = choices[0]
     delta = choice.delta
-    if delta is None or (
+    if delta is None:
+        return None
+    text = delta.content
+    if not text or not isinstance(text, str):
+        return None
+    if (
         choice.finish_reason
         or chunk.usage
         or chunk.error
@@ -144,8 +149,7 @@ def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
         or chunk.moderation
     ):
         return None
-    text = delta.content
-    return Token(text, choice.index or 0, frame=frame) if text and isinstance(text, str) else None
+    return Token(text, choice.index or 0, frame=frame)
 
 
 def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage:

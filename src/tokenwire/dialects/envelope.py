@@ -2,8 +2,8 @@
 
 Most payloads of an answer differ from the one before in their text alone, yet a JSON decoder walks
 through all of each: ids, names, counts, null by null. An envelope is the constant bytes before and
-behind the text. It is learnt from two payloads that have it, and proven by putting a text of our
-own in its place and asking the dialect's own reading of it. From then on the text is cut out of any
+behind the text. It is learnt from one payload that has it, and proven by putting a text of our own
+in its place and asking the dialect's own reading of it. From then on the text is cut out of any
 payload that begins and ends with these bytes.
 
 That is exact by construction, not by likelihood. What is cut out is accepted only if it is one
@@ -15,58 +15,63 @@ spaces before the last brace, OpenAI with letters in a string that means nothing
 behind the text may hold any run of spaces, or any letters and digits between two quotes: neither
 can end what it stands in.
 
+Where the format lets a payload of one line stand on the wire as it is, the bytes around the payload
+are as constant as those in it. Then a chunk that is one frame is read without a framer.
+
 Third parties may use it in dialects of their own.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from collections import deque
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
 
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from tokenwire.dialects.wire import UNREADABLE
 from tokenwire.events import Reasoning, Token
 from tokenwire.frame import Frame
+from tokenwire.framing import LineFraming
+from tokenwire.limits import Limits
 
 TextEvent: TypeAlias = Token | Reasoning
 
-# An envelope has a few hundred bytes. A payload beyond this is not compared, and never kept.
+# An envelope has a few hundred bytes. Of a payload beyond this none is made.
 MAX_PAYLOAD: Final = 4096
+
+# A chunk beyond this goes to the framer, who checks the limits.
+MAX_CHUNK: Final = 16 * 1024
 
 # Frames that are read at once: the first event of a large chunk need not wait for the last one's.
 MOST: Final = 64
 
-# Learning costs as much as reading some ten payloads, so an envelope that was used this often has
-# paid for itself, and another may be learnt at once. Where they do not pay, as when each payload
-# has a number of its own, trials become rarer and rarer, up to one in so many payloads.
-_PAID: Final = 32
+# Learning costs as much as reading some three payloads, so an envelope that was used this often
+# has paid for itself, and another may be learnt at once. Where they do not pay, as when each
+# payload has a number of its own, trials become rarer and rarer, up to one in so many payloads.
+_PAID: Final = 8
 _RAREST: Final = 1023
 
-_FILLERS: Final = (b" ", (string.ascii_letters + string.digits).encode())
-_QUOTES: Final = 8  # escaped ones, that two texts may have in common before they differ
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_PLACES: Final = 3  # in which a payload may hold the same text, and only one of them is the text
 _PROBE: Final = "a text that no service sends"
+_ALPHANUMERIC: Final = (string.ascii_letters + string.digits).encode()
+# The last string that is a value; in it, letters and digits may be a filler.
+_LAST_STRING: Final = re.compile(rb'(.*: ?")([0-9A-Za-z]*)(".*)', re.DOTALL)
 
 _decode_text = Decoder(str).decode
 
 
-class _Shape(NamedTuple):
-    """A payload is ``before``, a JSON string, ``middle``, any run of ``filler``, ``end``."""
-
-    before: bytes
-    middle: bytes
-    filler: bytes
-    end: bytes
-
-
-_Known: TypeAlias = tuple[str, bytes, bytes, bytes, bytes, type[TextEvent], int, int]
-"""The frames' event type, the shape of their payloads, and what stands in their events."""
-
-_NOTHING: Final[_Known] = ("", b"", b"", b"", b"", Token, 0, 0)
+_Known: TypeAlias = tuple[
+    str, bytes, int, bytes, bytes, bytes, int | None, type[TextEvent], int, int
+]
+"""One envelope. Its frames have a type, and on the wire they are an opening, a JSON string, a
+middle, a run of any bytes of a filler, and a closing. Its entries: the type, the opening, the
+payload's start in the opening, middle, filler, closing, the payload's stop counted from the end,
+and the kind, index and part of the event. Without a filler there is no middle either."""
 
 
 class Envelope:
@@ -80,20 +85,57 @@ class Envelope:
             payload holds anything else. It may raise what a JSON decoder raises. It must depend on
             nothing but the payload, copy the text as it is, and of the other strings look only at
             such as have one value wherever there is a text.
-
-    Attributes:
-        known: There is an envelope: it is worth asking `take_from`.
     """
 
-    __slots__ = ("_hits", "_known", "_last", "_read", "_skip", "_wait", "known")
+    __slots__ = ("_framing", "_hits", "_known", "_read", "_skip", "_wait")
 
     def __init__(self, read: Callable[[bytes], TextEvent | None]) -> None:
         self._read = read
-        self.known = False
-        self._known = _NOTHING
+        self._framing: type[LineFraming] | None = None
+        self._known: _Known | None = None
         self._hits = 0
-        self._last: tuple[Frame, TextEvent] | None = None
         self._wait = self._skip = 0  # frames between trials, and until the next one
+
+    @property
+    def known(self) -> bool:
+        """There is an envelope."""
+        return self._known is not None
+
+    def attach(self, framer: Any, limits: Limits) -> None:
+        """Take note of the wire on which the frames come, so that `take_chunk` may be asked."""
+        if hasattr(framer, "frame_start") and limits.max_event_size >= MAX_CHUNK:
+            self._framing = type(framer)
+
+    def may_follow(self, data: bytes) -> bool:
+        """Does a frame begin behind this chunk, so that `take_chunk` may be asked for the next?"""
+        return self._framing is not None and data.endswith(self._framing.frame_end)
+
+    def take_chunk(self, data: bytes) -> TextEvent | None:
+        """The event of a chunk that begins where a frame begins, and is one; or None."""
+        known = self._known
+        if known is None:
+            return None
+        type, opening, start, middle, filler, closing, stop, event, index, part = known
+        rest = data.removeprefix(opening)
+        if rest is data:
+            return None
+        literal = rest.removesuffix(closing)
+        if literal is rest:
+            return None
+        if filler:
+            rest = literal.rstrip(filler)
+            literal = rest.removesuffix(middle)
+            if literal is rest:
+                return None
+        try:
+            text = _decode_text(literal)
+        except UNREADABLE:
+            return None
+        # A JSON decoder passes over line ends beside the text; for the framer they are the end.
+        if not text or 10 in literal or 13 in literal or len(data) > MAX_CHUNK:
+            return None
+        self._hits += 1
+        return event(text, index, part, frame=Frame(data[start:stop], type))
 
     def take_from(self, frames: deque[Frame]) -> list[TextEvent]:
         """Take frames off the front, up to the first that only a decoder can tell.
@@ -102,11 +144,11 @@ class Envelope:
             Their events, one each; never more than 64, however large the chunk.
         """
         events: list[TextEvent] = []
-        type, before, middle, filler, end, kind, index, part = self._known
-        frame: Frame | None = None
-        popleft = frames.popleft
-        while frames and len(events) < MOST:
-            frame = popleft()
+        if self._known is None:
+            return events
+        type, opening, start, middle, filler, closing, stop, event, index, part = self._known
+        before, end = opening[start:], closing[:stop]
+        for frame in islice(frames, MOST):
             data = frame.data
             if data is None or frame.event != type or frame.id is not None:
                 break  # an id is a place, which has its turn
@@ -127,96 +169,90 @@ class Envelope:
                 break  # something else stands in the place of the text
             if not text:
                 break
-            events.append(kind(text, index, part, frame=frame))
-        else:
-            frame = None
-        if frame is not None:
-            frames.appendleft(frame)
+            events.append(event(text, index, part, frame=frame))
+        for _ in events:
+            frames.popleft()
         self._hits += len(events)
         return events
 
     def forget(self) -> None:
         """From here on such frames may mean something else."""
-        self.known, self._known = False, _NOTHING
+        self._known = None
 
     def learn(self, frame: Frame, event: TextEvent) -> None:
-        """Take a frame that `take_from` did not know, and its only event."""
-        if not self._hits:
-            self.forget()  # twice in a row: the wire has changed
+        """Take a frame that was not known, and its only event."""
+        payload = frame.data or b""
+        if len(payload) > MAX_PAYLOAD:
+            return
         if self._hits >= _PAID:
             self._wait = self._skip = 0
+        elif not self._hits:
+            self.forget()  # twice in a row: the wire has changed
         self._hits = 0
         if self._skip:
             self._skip -= 1
-        elif len(frame.data or b"") <= MAX_PAYLOAD:
-            last, self._last = self._last, (frame, event)
-            if last is not None:
-                self._last = None
-                self._wait = self._skip = min(2 * self._wait + 1, _RAREST)
-                self._try(*last, frame, event)
-
-    def _try(self, frame: Frame, event: TextEvent, other: Frame, said: TextEvent) -> None:
-        shape = _find_shape(frame.data or b"", event.text, other.data or b"", said.text)
-        if shape is None or frame.event != other.event:
             return
-        kind, place = type(said), (said.index, said.part)
+        self._skip, self._wait = self._wait, min(2 * self._wait + 1, _RAREST)
+        for before, behind in _places(payload, event.text):
+            for middle, filler, filling, end in _tails(behind):
+                probe = b'%s"%s"%s%s%s' % (before, _PROBE.encode(), middle, filling, end)
+                if self._is_proven(probe, event):
+                    self._keep(frame.event, before, middle, filler, end, event)
+                    return
+
+    def _is_proven(self, probe: bytes, event: TextEvent) -> bool:
+        """Does it read as the same event with another text?"""
         try:
-            proven = self._read(_probe(shape)) == kind(_PROBE, *place)
+            said = self._read(probe)
         except UNREADABLE:
-            return  # the string stood inside another one
-        if proven:
-            before, middle, filler, end = shape
-            self.known = True
-            self._known = (other.event, before, middle, filler, end, kind, *place)
+            return False  # the string stood inside another one
+        return (
+            said is not None
+            and said.text == _PROBE
+            and (type(said), said.index, said.part) == (type(event), event.index, event.part)
+        )
+
+    def _keep(
+        self, name: str, before: bytes, middle: bytes, filler: bytes, end: bytes, event: TextEvent
+    ) -> None:
+        start, stop, framing = b"", None, self._framing
+        if framing is not None and b"\n" not in before + end and b"\r" not in before + end:
+            start, end = framing.frame_start(name), end + framing.frame_end
+            stop = -len(framing.frame_end)
+        place = (type(event), event.index, event.part)
+        self._known = (name, start + before, len(start), middle, filler, end, stop, *place)
 
 
-def _find_shape(one: bytes, said: str, other: bytes, says: str) -> _Shape | None:
-    """What two payloads with different texts have in common, if that is all but a filler."""
-    at = _shared(one, other)
-    for _ in range(_QUOTES):
-        at = one.rfind(b'"', 0, at)
-        literal, other_literal = _string_at(one, at), _string_at(other, at)
-        if _reads(literal, said) and _reads(other_literal, says):
-            break
-    else:
-        return None
-    before = one[:at]
-    behind, other_behind = one[at + len(literal) :], other[at + len(other_literal) :]
-    if behind == other_behind:
-        return _Shape(before, b"", b"", behind)
-    shared, shared_end = _shared(behind, other_behind), _shared(behind[::-1], other_behind[::-1])
-    for filler in _FILLERS:
-        middle = behind[:shared].rstrip(filler)
-        end = behind[len(behind) - shared_end :].lstrip(filler)
-        if not end or (filler != b" " and not (middle[-1:] == end[:1] == b'"')):
-            continue
-        padding = [tail[len(middle) :].removesuffix(end) for tail in (behind, other_behind)]
-        if not any(filling.strip(filler) for filling in padding):
-            # Spaces right beside the text need no care: a JSON decoder passes over them.
-            return _Shape(before, middle, filler if middle else b"", end)
-    return None
+def _places(payload: bytes, text: str) -> Iterator[tuple[bytes, bytes]]:
+    """What stands before and behind the text, wherever the payload has one like it."""
+    for literal in _literals(text):
+        at = payload.find(literal)
+        for _ in range(_PLACES):
+            if at < 0:
+                break
+            yield payload[:at], payload[at + len(literal) :]
+            at = payload.find(literal, at + 1)
 
 
-def _probe(shape: _Shape) -> bytes:
-    filling = shape.filler[-1:] * 3
-    return b'%s"%s"%s%s%s' % (shape.before, _PROBE.encode(), shape.middle, filling, shape.end)
-
-
-def _shared(one: bytes, other: bytes) -> int:
-    """How many bytes two have in common at their beginning."""
-    size = min(len(one), len(other))
-    difference = int.from_bytes(one[:size], "little") ^ int.from_bytes(other[:size], "little")
-    lowest_bit = difference & -difference
-    return (lowest_bit.bit_length() - 1) // 8 if difference else size
-
-
-def _string_at(payload: bytes, at: int) -> bytes:
-    found = _STRING.match(payload, at) if at >= 0 else None
-    return found[0] if found else b""
-
-
-def _reads(literal: bytes, text: str) -> bool:
+def _literals(text: str) -> Iterator[bytes]:
+    """How a service may write it: with escapes where they must be, or for all but ASCII."""
     try:
-        return _decode_text(literal) == text
-    except UNREADABLE:
-        return False
+        yield encode(text)
+    except UnicodeEncodeError:  # half a surrogate
+        pass
+    if not text.isascii():
+        yield json.dumps(text).encode()
+
+
+def _tails(behind: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    """What may stand behind the text: bytes, a filler, an example of it, bytes."""
+    end = behind[-1:]
+    middle = behind[:-1].rstrip(b" ")
+    if len(middle) < len(behind) - 1:
+        # Spaces right beside the text need no care: a JSON decoder passes over them.
+        yield (middle, b" ", b"", end) if middle else (b"", b"", b"", end)
+    filled = _LAST_STRING.fullmatch(behind)
+    if filled:
+        middle, filling, end = filled.groups()
+        yield middle, _ALPHANUMERIC, b"0" if filling != b"0" else b"1", end
+    yield b"", b"", b"", behind

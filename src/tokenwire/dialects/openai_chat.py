@@ -116,9 +116,10 @@ class Decoder:
             return self._receive_named(chunk, frame)
         # Nearly every chunk is one piece of one choice's text and nothing else.
         token = only_text_of(chunk, frame)
-        if token is not None:
+        if token is not None and self._started:
             choice = self._choices.get(token.index)
-            if choice is not None and choice.runs:
+            if choice is not None and not choice.finished:
+                choice.speak()
                 self.envelope.learn(frame, token)
                 return (token,)
         return self.receive_chunk(chunk, frame)
@@ -246,9 +247,10 @@ class Decoder:
         usage = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
         if usage:
             self._receive_usage(usage, frame, events)
-        for kind in ("citations", "search_results", "images", "moderation"):
-            if value := getattr(chunk, kind):
-                self._say_once(kind, value, 0, frame, events)
+        if chunk.citations or chunk.search_results or chunk.images or chunk.moderation:
+            for kind in ("citations", "search_results", "images", "moderation"):
+                if value := getattr(chunk, kind):
+                    self._say_once(kind, value, 0, frame, events)
         if chunk.prompt_filter_results:
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
         wrong = chunk.error or chunk.base_resp or chunk.choices is None

@@ -46,3 +46,18 @@ class Framer(Protocol):
     def receive_eof(self) -> None:
         """The body ended. A frame left open is appended with ``unterminated`` set."""
         ...
+
+
+class LineFraming(Protocol):
+    """What a text format may say beside that: how a payload of one line stands on the wire.
+
+    A chunk that begins where a frame may begin, and that is `frame_start`, such a payload and
+    `frame_end`, is one frame; and where a chunk ends with `frame_end`, no frame is open.
+    """
+
+    frame_end: ClassVar[bytes]
+
+    @staticmethod
+    def frame_start(event: str) -> bytes:
+        """What stands before the payload in a frame of this type."""
+        ...

@@ -22,6 +22,7 @@ class JSONLinesFramer:
     """Frames of JSON Lines. Feed it with ``receive_data``, then ``receive_eof``."""
 
     format: ClassVar[str] = "JSON Lines"
+    frame_end: ClassVar[bytes] = b"\n"
     __slots__ = ("_lines", "frames")
 
     def __init__(self, limits: Limits) -> None:
@@ -58,6 +59,11 @@ class JSONLinesFramer:
     def peak_buffered(self) -> int:
         """The most that `buffered` ever was."""
         return self._lines.peak_buffered
+
+    @staticmethod
+    def frame_start(event: str) -> bytes:
+        """Nothing: a frame is its payload and a line end."""
+        return b""
 
     @staticmethod
     def encode(frame: Frame) -> bytes:
