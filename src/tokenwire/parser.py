@@ -397,7 +397,7 @@ class StreamParser:
         Nobody can see that they are read before their turn: they have no place in the stream that
         the cursor could name, they leave it open, and they change nothing in the decoder.
         """
-        if self._envelope is None or not self._envelope.known:
+        if self._envelope is None:
             return False
         events = self._envelope.take_from(self._frames)
         self._ahead = iter(events)
@@ -406,7 +406,7 @@ class StreamParser:
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
         if not self._queue and self._streams:
-            if self._frames and not length_hint(self._ahead):
+            if len(self._frames) > 1 and not length_hint(self._ahead):
                 self._look_ahead()
             if not self._frames:
                 self._undrained = 0

@@ -96,11 +96,6 @@ class Envelope:
         self._hits = 0
         self._wait = self._skip = 0  # frames between trials, and until the next one
 
-    @property
-    def known(self) -> bool:
-        """There is an envelope."""
-        return self._known is not None
-
     def attach(self, framer: Any, limits: Limits) -> None:
         """Take note of the wire on which the frames come, so that `take_chunk` may be asked."""
         if hasattr(framer, "frame_start") and limits.max_event_size >= MAX_CHUNK:
@@ -138,15 +133,16 @@ class Envelope:
         return event(text, index, part, frame=Frame(data[start:stop], type))
 
     def take_from(self, frames: deque[Frame]) -> list[TextEvent]:
-        """Take frames off the front, up to the first that only a decoder can tell.
+        """Take frames off the front of some, up to the first that only a decoder can tell.
 
         Returns:
             Their events, one each; never more than 64, however large the chunk.
         """
+        known = self._known
+        if known is None or frames[0].event != known[0]:
+            return []
         events: list[TextEvent] = []
-        if self._known is None:
-            return events
-        type, opening, start, middle, filler, closing, stop, event, index, part = self._known
+        type, opening, start, middle, filler, closing, stop, event, index, part = known
         before, end = opening[start:], closing[:stop]
         for frame in islice(frames, MOST):
             data = frame.data

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tokenwire.errors import FramingError
+from tokenwire.errors import FramingError, LocalProtocolError
 
 LF = 0x0A
 CR = 0x0D
 BOM = b"\xef\xbb\xbf"
+
+
+def _refuse(lines: Sequence[bytes]) -> None:
+    raise LocalProtocolError(f"{len(lines)} lines came behind the end; make a new framer")
 
 
 class LineSplitter:
@@ -61,7 +65,7 @@ class LineSplitter:
         self.room = self._limit = limit
         self._lf_only = lf_only
         # Line ends of this stream; the first is looked for first.
-        self._often, self._rarely = LF, LF if lf_only else CR
+        self._often, self._rarely = LF, CR
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
         self._waiting = bytearray()  # a line without its end
@@ -79,7 +83,7 @@ class LineSplitter:
                 receive_whole = self._receive_whole  # called off a slot it costs twice as much
                 if receive_whole is not None and receive_whole(data):
                     return
-        if self._often in data or self._rarely in data:
+        if self._often in data or (not self._lf_only and self._rarely in data):
             size = len(data)
             rest = b""
             if self._lf_only:
@@ -139,6 +143,9 @@ class LineSplitter:
         """At EOF: the last line if it has no end, else nothing."""
         rest = (self._head or b"") + self._waiting
         self._waiting.clear()
+        # Whoever takes lines mostly holds this splitter too: without this, only the garbage
+        # collector could free them, and each stream would begin in memory that no cache knows.
+        self._receive_lines, self._receive_whole = _refuse, None
         return rest
 
     @property

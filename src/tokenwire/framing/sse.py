@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from tokenwire.errors import LocalProtocolError
@@ -21,11 +22,17 @@ from tokenwire.limits import Limits
 MAX_RETRY = 10**12
 _PACK_FROM = 64  # lines
 _LONGEST_NAME = len(b"event")  # of a field that means something
-_LONGEST_TYPE = 64  # bytes of an event line that is remembered; services' types have up to 40
+_LONGEST_HEAD = 64  # bytes before the data that are looked through; types have up to 40
+_WORTH_A_LOOK = (b"eve", b"id:")
 _COLON = 0x3A
 _NUL = 0x00
 _DIGITS = re.compile(rb"[0-9]+")
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
+
+
+@lru_cache(maxsize=256)  # services send the same few types again and again
+def _decode_name(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
 
 
 class _Lines:
@@ -96,7 +103,6 @@ class SSEFramer:
         "_retry",
         "_size",
         "_type",
-        "_type_line",
         "frames",
         "retry",
     )
@@ -109,9 +115,8 @@ class SSEFramer:
         self._more: _Lines | None = None  # of data, behind the first one
         self._other: _Lines | None = None  # that are no field
         self._last_id: str | None = None
-        # The event line before, its type, and how an event of this type begins: services send the
-        # same few again and again.
-        self._type_line, self._type, self._head = b"", "", b"data: "
+        # How the event before began, and its type: services send the same few again and again.
+        self._head, self._type = b"data: ", ""
         self._idle = True  # no block is open
         self._kept = 0  # bytes of the open block when `_receive_lines` was left
         self._peak = 0
@@ -129,22 +134,47 @@ class SSEFramer:
         self._comment: bytes | None = None
 
     def _receive_whole(self, data: bytes) -> bool:
-        """Take a chunk that is one event of the type before, or one comment: nearly each is."""
+        """Take a chunk that is one event, without anything unusual: nearly each is."""
         if not self._idle or len(data) > self._limit:
             return False
         block = data.removeprefix(self._head)
-        is_comment = block is data
-        if is_comment:
-            block = data.removeprefix(b": ")
-            if block is data:
-                return False
+        if block is data:
+            return self._receive_another(data)
         value = block.removesuffix(b"\n\n")
         if value is block or LF in value or CR in value:
             return False
-        if is_comment:
+        self.frames.append(Frame(value, self._type, self._last_id))
+        return True
+
+    def _receive_another(self, data: bytes) -> bool:
+        """Take a chunk that is one comment, or one line of data behind a type, an id or nothing."""
+        block = data.removesuffix(b"\n\n")
+        if block is data:
+            return False
+        value = block.removeprefix(b": ")
+        if value is not block:
+            if LF in value or CR in value:
+                return False
             self.frames.append(Frame(None, "", None, None, value))
-        else:
+            return True
+        value, line = block.removeprefix(b"data: "), b""
+        if value is block:
+            at = block.find(b"\ndata: ", 0, _LONGEST_HEAD) if block[:3] in _WORTH_A_LOOK else -1
+            line, value = block[:at], block[at + 7 :]
+            if at < 0 or LF in line or CR in line:
+                return False
+        if LF in value or CR in value:
+            return False
+        id = line.removeprefix(b"id: ")
+        event = line.removeprefix(b"event: ")
+        if id is not line and _NUL not in id:
+            self._last_id = self._id = id.decode("utf-8", "replace")
+            self.frames.append(Frame(value, "", self._last_id))
+        elif event is not line or not line:
+            self._head, self._type = data[: len(block) - len(value)], _decode_name(event)
             self.frames.append(Frame(value, self._type, self._last_id))
+        else:
+            return False
         return True
 
     def _receive_regular(self, lines: Sequence[bytes]) -> Sequence[bytes]:
@@ -188,9 +218,9 @@ class SSEFramer:
                         first = value
                     else:
                         self._add_data(value)
-                elif line == self._type_line:
+                elif (name := line.removeprefix(b"event: ")) is not line:
                     size += len(line)
-                    self._event, self._named, self._plain = self._type, True, False
+                    self._event, self._named, self._plain = _decode_name(name), True, False
                 elif line[0] == _COLON:
                     # It comes out at once; the block keeps the last one alone.
                     comment = line.removeprefix(b": ")
@@ -267,10 +297,7 @@ class SSEFramer:
             return
         self._named = True
         if name == b"event":
-            self._event = field.decode("utf-8", "replace")
-            if len(line) <= _LONGEST_TYPE:
-                self._type_line, self._type = line, self._event
-                self._head = line + b"\ndata: "
+            self._event = _decode_name(field)
         elif name == b"id":
             if _NUL not in field:
                 self._id = field.decode("utf-8", "replace")
