@@ -48,10 +48,8 @@ def json_lines_rows(scale: Scale) -> Iterator[Row]:
         values: list[object] = []
         for chunk in chunks:
             receive_data(chunk)
-            while found:
-                line = found.popleft().data
-                if line is not None:
-                    values.append(decode(line))
+            values += [decode(frame.data) for frame in found if frame.data is not None]
+            found.clear()
         return values
 
     def loop() -> list[object]:
@@ -106,8 +104,8 @@ def read_aws(chunks: Sequence[bytes]) -> list[bytes | None]:
     payloads: list[bytes | None] = []
     for chunk in chunks:
         receive_data(chunk)
-        while found:
-            payloads.append(found.popleft().data)
+        payloads += [frame.data for frame in found]
+        found.clear()
     return payloads
 
 

@@ -82,9 +82,9 @@ def drain(chunks: Sequence[bytes]) -> int:
     count = 0
     for chunk in chunks:
         receive_data(chunk)
-        while found:
-            found.popleft()
+        for _ in found:
             count += 1
+        found.clear()
     return count
 
 
@@ -95,9 +95,10 @@ def drain_texts(chunks: Sequence[bytes]) -> int:
     count = 0
     for chunk in chunks:
         receive_data(chunk)
-        while found:
-            _ = found.popleft().text
+        for frame in found:
+            _ = frame.text
             count += 1
+        found.clear()
     return count
 
 
@@ -105,8 +106,8 @@ def frames(chunks: Sequence[bytes]) -> Iterator[Any]:
     framer = SSEFramer(Limits())
     for chunk in chunks:
         framer.receive_data(chunk)
-        while framer.frames:
-            yield framer.frames.popleft()
+        yield from framer.frames
+        framer.frames.clear()
 
 
 def peer(

@@ -88,6 +88,7 @@ class StreamParser:
         "_envelope",
         "_express",
         "_failure",
+        "_found",
         "_framer",
         "_frames",
         "_heir",
@@ -129,6 +130,7 @@ class StreamParser:
             self._detector, dialect = Detector(limits), AUTO
         self._heir: Decoder  # with which the next parser goes on behind this one
         self._adopt(dialect)
+        self._frames: list[Frame] = []  # not yet decoded, the next one at the end
         self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
         # Events of the frames in front that the decoder knows, and which change nothing in it.
         self._ahead = _NOTHING
@@ -158,7 +160,7 @@ class StreamParser:
         """Read with this dialect."""
         self.dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._framer = self.dialect.framer(self._limits)
-        self._frames = self._framer.frames
+        self._found = self._framer.frames  # what it has just found
         self._receive = self._framer.receive_data
         self._heir = self.dialect.decoder()
         self._use(self._heir)
@@ -202,7 +204,7 @@ class StreamParser:
         ahead = [event.frame for event in copy(self._ahead) if event.frame is not None]
         if self._rest is not None:
             ahead.append(self._rest)
-        queued = sum(frame.size for frame in (*ahead, *self._frames))
+        queued = sum(frame.size for frame in (*ahead, *self._frames, *self._found))
         held = 0 if self._detector is None else self._detector.buffered
         return self._framer.buffered + queued + held
 
@@ -299,7 +301,8 @@ class StreamParser:
 
     def _check_undrained(self) -> None:
         # A frame takes memory of its own, however few bytes it came from.
-        held = max(self._undrained, len(self._frames) * _FRAME_SIZE)
+        frames = len(self._frames) + len(self._found)
+        held = max(self._undrained, frames * _FRAME_SIZE)
         if held >= self._limits.max_undrained:
             raise LocalProtocolError(
                 f"{held} bytes are held since events were last taken, the limit is"
@@ -325,8 +328,8 @@ class StreamParser:
         self._ended = True
         if self._streams:
             self._framer.receive_eof()
-            if self._frames and self._frames[-1].unterminated:
-                self._judge_unterminated(self._frames[-1])
+            if self._found and self._found[-1].unterminated:
+                self._judge_unterminated(self._found.pop())
         elif self._over:
             self._enter(TRANSITIONS[self._state][Input.EOF])
         self._streams = False
@@ -356,10 +359,10 @@ class StreamParser:
             event = self._take_queued()
         else:
             frames = self._frames
-            while frames:
+            while frames or self._refill():
                 if self._envelope is not None and self._look_ahead():
                     return next(self._ahead)
-                frame = frames.popleft()
+                frame = frames.pop()
                 found = self._decode(frame) if frame.data is not None else self._odd(frame)
                 if len(found) == 1:  # as nearly every frame has
                     event = found[0]
@@ -385,6 +388,15 @@ class StreamParser:
             self._move(event)
         return event
 
+    def _refill(self) -> bool:
+        """Take the frames that the framer found, for there are no others; are there any?"""
+        found = self._found
+        if not found:
+            return False
+        self._frames.extend(reversed(found))
+        found.clear()
+        return True
+
     def _take_queued(self) -> Event:
         event = self._queue.pop()
         if not self._queue and self._last is not None:
@@ -406,9 +418,10 @@ class StreamParser:
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
         if not self._queue and self._streams:
-            if len(self._frames) > 1 and not length_hint(self._ahead):
-                self._look_ahead()
-            if not self._frames:
+            if (self._frames or self._refill()) and len(self._frames) > 1:
+                if not length_hint(self._ahead):
+                    self._look_ahead()
+            if not self._frames and not self._found:
                 self._undrained = 0
                 return self._ahead
         return self._take_events()
@@ -437,6 +450,7 @@ class StreamParser:
                 self._streams = False
                 self._framer.receive_eof()
             self._frames.clear()
+            self._found.clear()
             self._queue = _NO_EVENTS
             if self._ended:
                 self._enter(TRANSITIONS[self._state][Input.EOF])
@@ -493,7 +507,6 @@ class StreamParser:
             counts = self._find_stray_error(frame) is not None
         else:
             counts = is_done_sentinel(frame.data) or is_json(frame.data)
-        self._frames.pop()
         if counts:
             self._rest = frame
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -40,7 +39,7 @@ class Reader:
 
     def __call__(self, payload: bytes, type: str = "") -> TextEvent | None:
         frame = Frame(payload, type)
-        for event in self.envelope.take_from(deque([frame])):
+        for event in self.envelope.take_from([frame]):
             self.found += 1
             assert event.frame is frame
             return event
@@ -219,7 +218,7 @@ def test_forget() -> None:
     for word in ("a", "b", "c"):
         read(payload(word))
     read.envelope.forget()
-    assert read.envelope.take_from(deque([Frame(payload("d"))])) == []
+    assert read.envelope.take_from([Frame(payload("d"))]) == []
 
 
 def test_it_stops_at_the_first_that_it_does_not_know() -> None:
@@ -234,16 +233,16 @@ def test_it_stops_at_the_first_that_it_does_not_know() -> None:
         Frame(payload("x"), "error"),
         Frame(b'{"id": "c1", "text": 1}'),
     ):
-        frames = deque([*known, strange, *known])
+        frames = [*known, strange, *reversed(known)]
         assert read.envelope.take_from(frames) == [Token("c"), Token("d")]
-        assert list(frames) == [strange, *known]
+        assert frames == [*known, strange]
 
 
 def test_it_takes_so_many_at_once() -> None:
     read = Reader()
     for word in ("a", "b"):
         read(payload(word))
-    frames = deque(Frame(payload(str(n))) for n in range(MOST + 1))
+    frames = [Frame(payload(str(n))) for n in reversed(range(MOST + 1))]
 
     assert [event.text for event in read.envelope.take_from(frames)] == [*map(str, range(MOST))]
     assert read.envelope.take_from(frames) == [Token(str(MOST))]
@@ -328,7 +327,7 @@ def test_payloads_of_several_lines_are_known_only_as_frames() -> None:
     envelope.learn(Frame(lines[0]), Token("a"))
 
     assert envelope.take_chunk(b"data: " + lines[1].replace(b"\n", b"\ndata: ") + b"\n\n") is None
-    assert envelope.take_from(deque([Frame(lines[1])])) == [Token("b")]
+    assert envelope.take_from([Frame(lines[1])]) == [Token("b")]
 
 
 @pytest.mark.parametrize("interruption", [b"id: 7\n\n", b": hm\n\nid: 7\ndata: {}\n\n"])
@@ -489,7 +488,7 @@ def test_thoughts_are_known_too() -> None:
     decoder = get_dialect("anthropic-messages").decoder()
     for word in ("a", "b"):
         decoder.receive_frame(Frame(block("thinking", word)))  # type: ignore[union-attr]
-    assert decoder.envelope.take_from(deque([Frame(block("thinking", "c"))])) == [Reasoning("c")]  # type: ignore[union-attr]
+    assert decoder.envelope.take_from([Frame(block("thinking", "c"))]) == [Reasoning("c")]  # type: ignore[union-attr]
 
 
 def test_a_choice_that_ended_is_known_no_longer() -> None:
@@ -498,9 +497,9 @@ def test_a_choice_that_ended_is_known_no_longer() -> None:
     for content in (chat("a"), chat("b"), chat("c")):
         decoder.receive_frame(Frame(content))  # type: ignore[union-attr]
     more = Frame(chat("d"))
-    assert decoder.envelope.take_from(deque([more])) == [Token("d")]  # type: ignore[union-attr]
+    assert decoder.envelope.take_from([more]) == [Token("d")]  # type: ignore[union-attr]
     decoder.receive_frame(Frame(chat(None, finish="stop")))  # type: ignore[union-attr]
-    assert decoder.envelope.take_from(deque([more])) == []  # type: ignore[union-attr]
+    assert decoder.envelope.take_from([more]) == []  # type: ignore[union-attr]
 
 
 class KnowsAll:
@@ -517,8 +516,8 @@ class KnowsAll:
         return False
 
     @staticmethod
-    def take_from(frames: deque[Frame]) -> list[Event]:
-        events: list[Event] = [Token(frame.text) for frame in frames]
+    def take_from(frames: list[Frame]) -> list[Event]:
+        events: list[Event] = [Token(frame.text) for frame in reversed(frames)]
         frames.clear()
         return events
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -68,7 +67,7 @@ class Framer:
     format: ClassVar[str] = "lines"
 
     def __init__(self, limits: Limits) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self.retry = None
         self.peak_buffered = 0
         self._limit = limits.max_event_size

@@ -6,7 +6,6 @@ Source: https://www.jsonrpc.org/specification.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -44,7 +43,7 @@ class ReplyFramer:
 
     def __init__(self, limits: Limits) -> None:
         self._events = SSEFramer(limits)
-        self.frames: deque[Frame] = self._events.frames
+        self.frames: list[Frame] = self._events.frames
         self._limit = limits.max_event_size
         self._begun = False
         self._peak = 0

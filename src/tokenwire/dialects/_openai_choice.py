@@ -61,11 +61,15 @@ class Choice:
         self.raw_reason: str | None = None
         self.runs = False
         self.went_on = False
-        self._slots = ToolCallSlots(index)
+        self._slots: ToolCallSlots | None = None  # of its calls, if there are any
         self._closed = 0  # calls that were told to be complete
         self._spoke = False
         self._thought = False
         self._refused = False
+
+    @property
+    def _keys(self) -> list[str]:
+        return [] if self._slots is None else self._slots.keys
 
     def receive_delta(self, delta: DeltaWire, frame: Frame, events: list[Event]) -> None:
         """Add the events of a delta."""
@@ -109,7 +113,7 @@ class Choice:
 
     def news_in(self, message: DeltaWire) -> DeltaWire:
         """What a whole message says that no delta said: MiniMax and others repeat it all."""
-        called = bool(self._slots.keys)
+        called = bool(self._keys)
         return DeltaWire(
             content=None if self._spoke else message.content,
             reasoning_content=None if self._thought else message.reasoning_content,
@@ -138,7 +142,7 @@ class Choice:
     def finish(self, frame: Frame) -> list[Event]:
         """End it without a finish reason, where the sentinel is all that there is."""
         self.finished, self.runs = True, False
-        self.reason = "tool_calls" if self._slots.keys else "other"
+        self.reason = "tool_calls" if self._keys else "other"
         return [*self._close_calls(frame), Finished(self.index, self.reason, frame=frame)]
 
     def _go_on(self) -> None:
@@ -165,12 +169,13 @@ class Choice:
     ) -> None:
         self._go_on()
         for position, call in enumerate(calls):
-            begun = len(self._slots.keys)
+            slots = self._slots = self._slots or ToolCallSlots(self.index)
+            begun = len(slots.keys)
             if begun == MAX_INDEX:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
                 return
             function = call.function or FunctionWire()
-            slot = self._slots.place(
+            slot = slots.place(
                 index=call.index,
                 id=call.id,
                 name=function.name,
@@ -178,14 +183,14 @@ class Choice:
                 siblings=len(calls),
             )
             said = (call.id or None, function.name or None, arguments_of(function.arguments))
-            if any(said) or len(self._slots.keys) > begun:
+            if any(said) or len(slots.keys) > begun:
                 events.append(ToolCall(slot.key, self.index, *said, frame=frame))
             if call.extra_content:
                 events.append(Data("extra_content", call.extra_content, self.index, frame=frame))
 
     def _close_calls(self, frame: Frame) -> list[Event]:
         """The calls that are complete now; each is told once."""
-        keys = self._slots.keys[self._closed :]
+        keys = self._keys[self._closed :]
         self._closed += len(keys)
         return [ToolCall(key, self.index, complete=True, frame=frame) for key in keys]
 

@@ -182,9 +182,10 @@ class Detector:
                 self._framer.receive_eof()
         except FramingError as error:
             self._broken = error
-        frames = self._framer.frames
-        while frames and self.dialect is None and self._seen < MAX_EVENTS:
-            self._weigh(frames.popleft())
+        for frame in self._framer.frames:
+            if self.dialect is None and self._seen < MAX_EVENTS:
+                self._weigh(frame)
+        self._framer.frames.clear()
         enough = self._broken or len(data) > room or self._seen == MAX_EVENTS
         self.undecidable = bool(enough) and self.dialect is None
 

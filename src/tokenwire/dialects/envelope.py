@@ -26,7 +26,6 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final, TypeAlias
@@ -132,19 +131,22 @@ class Envelope:
         self._hits += 1
         return event(text, index, part, frame=Frame(data[start:stop], type))
 
-    def take_from(self, frames: deque[Frame]) -> list[TextEvent]:
-        """Take frames off the front of some, up to the first that only a decoder can tell.
+    def take_from(self, frames: list[Frame]) -> list[TextEvent]:
+        """Take frames up to the first that only a decoder can tell.
+
+        Args:
+            frames: At least one; the next one is the last in the list, and taken off there.
 
         Returns:
             Their events, one each; never more than 64, however large the chunk.
         """
         known = self._known
-        if known is None or frames[0].event != known[0]:
+        if known is None or frames[-1].event != known[0]:
             return []
         events: list[TextEvent] = []
         type, opening, start, middle, filler, closing, stop, event, index, part = known
         before, end = opening[start:], closing[:stop]
-        for frame in islice(frames, MOST):
+        for frame in islice(reversed(frames), MOST):
             data = frame.data
             if data is None or frame.event != type or frame.id is not None:
                 break  # an id is a place, which has its turn
@@ -166,9 +168,9 @@ class Envelope:
             if not text:
                 break
             events.append(event(text, index, part, frame=frame))
-        for _ in events:
-            frames.popleft()
-        self._hits += len(events)
+        if events:
+            del frames[-len(events) :]
+            self._hits += len(events)
         return events
 
     def forget(self) -> None:

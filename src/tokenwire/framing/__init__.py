@@ -6,7 +6,6 @@ linearly with the bytes, and what it finds does not depend on how they were cut.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
@@ -18,7 +17,7 @@ class Framer(Protocol):
 
     Attributes:
         format: The format's name, for people.
-        frames: Frames found and not yet taken; take them from the left.
+        frames: Frames found and not yet taken, in their order; whoever takes them clears it.
         retry: The reconnection time in milliseconds last set by the wire, or None.
         buffered: Bytes held for a frame that is not complete yet.
         peak_buffered: The most that `buffered` ever was.
@@ -31,7 +30,7 @@ class Framer(Protocol):
     format: ClassVar[str]
 
     @property
-    def frames(self) -> deque[Frame]: ...
+    def frames(self) -> list[Frame]: ...
     @property
     def receive_data(self) -> Callable[[bytes], None]: ...
     @property

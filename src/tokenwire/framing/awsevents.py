@@ -15,7 +15,6 @@ All integers are big-endian. No message says that the stream is over: that is fo
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Final, TypeAlias
 from zlib import crc32
@@ -67,7 +66,7 @@ class AWSEventsFramer:
     __slots__ = ("_half", "_last", "_limit", "_needed", "_offset", "_peak", "_waiting", "frames")
 
     def __init__(self, limits: Limits, *, half: Frame | None = None) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self._half = half
         self._limit = limits.max_event_size
         self._waiting = bytearray()  # a message without its end

@@ -13,7 +13,6 @@ Every byte is scanned once, and those of a string that a chunk leaves open twice
 from __future__ import annotations
 
 import re
-from collections import deque
 from enum import Enum
 from typing import ClassVar, Final
 
@@ -79,7 +78,7 @@ class JSONArrayFramer:
     )
 
     def __init__(self, limits: Limits) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self._limit = limits.max_event_size
         self._place = _Place.START
         self._alone = False  # an object stands in place of the array

@@ -6,7 +6,6 @@ frame without data. A last line without LF comes out marked ``unterminated``.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -26,7 +25,7 @@ class JSONLinesFramer:
     __slots__ = ("_lines", "frames")
 
     def __init__(self, limits: Limits) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self._lines = LineSplitter(self._receive_lines, limit=limits.max_event_size, lf_only=True)
 
     def _receive_lines(self, lines: Sequence[bytes]) -> None:

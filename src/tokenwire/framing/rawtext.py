@@ -10,7 +10,6 @@ U+FFFD just as if they had come at once. Nothing is dropped or changed, a BOM ne
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from typing import ClassVar, Final
 
 from tokenwire.frame import Frame
@@ -32,7 +31,7 @@ class RawTextFramer:
 
     def __init__(self, limits: Limits) -> None:
         """No limit applies: a chunk is handed on at once, and at most three bytes are kept."""
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self._decoder = _utf_8("replace")
         self._waiting = b""  # a character without its last bytes
         self._peak = 0

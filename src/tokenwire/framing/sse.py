@@ -8,7 +8,6 @@ event left open at EOF comes out marked ``unterminated``.
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import ClassVar
@@ -108,7 +107,7 @@ class SSEFramer:
     )
 
     def __init__(self, limits: Limits) -> None:
-        self.frames: deque[Frame] = deque()
+        self.frames: list[Frame] = []
         self.retry: int | None = None
         self._limit = limits.max_event_size
         self._lines = LineSplitter(self._receive_lines, self._receive_whole, limit=self._limit)
@@ -178,30 +177,39 @@ class SSEFramer:
         return True
 
     def _receive_regular(self, lines: Sequence[bytes]) -> Sequence[bytes]:
-        """Take blocks that are all one line of data, or all one comment; gives what is left.
+        """Take blocks that are all alike, if this chunk begins with such; gives the lines left.
 
-        Nearly all chunks with several blocks are such, and a comprehension costs half a loop.
+        Nearly all chunks with several blocks have one line of data each, or a type and a line of
+        data, or one comment. A comprehension costs half of what the loop over any lines does.
         """
-        if any(lines[1::2]):
-            return lines
-        blocks = lines[: len(lines) & ~1 : 2]
-        if blocks[0].startswith(b": "):
-            frames = [
-                Frame(None, "", None, None, comment)
-                for line in blocks
-                if (comment := line.removeprefix(b": ")) is not line
-            ]
-        else:
-            id = self._last_id
+        id = self._last_id
+        if not any(lines[1::2]):
+            per_block, blocks = 2, lines[: len(lines) & ~1 : 2]
             frames = [
                 Frame(value, "", id)
                 for line in blocks
                 if (value := line.removeprefix(b"data: ")) is not line
             ]
+            if not frames:
+                frames = [
+                    Frame(None, "", None, None, value)
+                    for line in blocks
+                    if (value := line.removeprefix(b": ")) is not line
+                ]
+        elif not any(lines[2::3]):
+            per_block, blocks = 3, lines[: len(lines) // 3 * 3 : 3]
+            frames = [
+                Frame(value, _decode_name(name), id)
+                for line, more in zip(blocks, lines[1::3], strict=False)
+                if (name := line.removeprefix(b"event: ")) is not line
+                and (value := more.removeprefix(b"data: ")) is not more
+            ]
+        else:
+            return lines
         if len(frames) != len(blocks):
             return lines
         self.frames.extend(frames)
-        return lines[2 * len(blocks) :]
+        return lines[per_block * len(blocks) :]
 
     def _receive_lines(self, lines: Sequence[bytes]) -> None:
         if self._idle and len(lines) > 3:

@@ -14,7 +14,6 @@ A driver asks for the next effect, does it and tells what came of it::
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum, auto
@@ -190,7 +189,7 @@ class Session:
         self._breaker = breaker
         self._jitter = random
         self._clocks: Clocks | None = None  # begun with the first effect
-        self._effects: deque[Effect] = deque()
+        self._effects: list[Effect] = []  # a few at most
         self._phase = _Phase.START
         self._open = False
         self._over = False  # the body ended, and what it left is still to be delivered
@@ -279,7 +278,7 @@ class Session:
             )
         while not self._effects:
             self._step(now, self._clocks)
-        effect = self._effects.popleft()
+        effect = self._effects.pop(0)
         if isinstance(effect, Deliver):
             self._delivered(effect.event, self._clocks)
         return effect
@@ -368,8 +367,7 @@ class Session:
     def cancel(self) -> None:
         """The application wants no more: `CloseResponse`, if need be, and `Ended` follow."""
         if self._phase is not _Phase.ENDED:
-            closing = [one for one in self._effects if isinstance(one, CloseResponse)]
-            self._effects = deque(closing)
+            self._effects = [one for one in self._effects if isinstance(one, CloseResponse)]
             self._release()
             self._close()
             self._end(None)
