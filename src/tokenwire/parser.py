@@ -418,9 +418,9 @@ class StreamParser:
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
         if not self._queue and self._streams:
-            if (self._frames or self._refill()) and len(self._frames) > 1:
-                if not length_hint(self._ahead):
-                    self._look_ahead()
+            several = (self._frames or self._refill()) and len(self._frames) > 1
+            if several and not length_hint(self._ahead):
+                self._look_ahead()
             if not self._frames and not self._found:
                 self._undrained = 0
                 return self._ahead

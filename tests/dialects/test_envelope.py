@@ -170,6 +170,13 @@ def test_a_huge_payload_is_not_kept() -> None:
     assert read.found == 3
 
 
+def test_a_text_that_stands_in_many_places_is_left_alone() -> None:
+    read = Reader()
+    for _ in range(3):
+        assert read(b'{"a": "x", "b": "x", "c": "x", "d": "x", "text": "x"}') == Token("x")
+    assert read.found == 0
+
+
 def test_what_never_pays_is_tried_ever_less() -> None:
     trials = 0
 
@@ -303,6 +310,18 @@ def test_any_other_chunk_is_for_the_framer(chunk: bytes) -> None:
     assert express().take_chunk(chunk) is None
 
 
+@pytest.mark.parametrize("rest", [b' "}', b'a1"}', b'a1", "n": 1}'])
+def test_a_chunk_s_filler_is_read_like_a_frame_s(rest: bytes) -> None:
+    envelope = Envelope(read_plainly)
+    envelope.attach(SSEFramer(Limits()), Limits())
+    one = b'{"text": "%s", "pad": "'
+    envelope.learn(Frame(one % b"a" + b'xyz"}'), Token("a"))
+
+    chunk = b"data: " + one % b"b" + rest + b"\n\n"
+    assert envelope.take_chunk(chunk) == (Token("b") if rest == b'a1"}' else None)
+    assert envelope.take_chunk(b'data: {"text": "b", "mad": "a1"}\n\n') is None
+
+
 def test_nothing_is_known_of_chunks_without_a_framer_of_lines() -> None:
     envelope = express(framer=object())
     assert not envelope.may_follow(b"data: \n\n")
@@ -343,6 +362,18 @@ def test_behind_an_id_each_frame_has_a_place(interruption: bytes) -> None:
     assert event == Token("d")
     assert event.frame is not None
     assert event.frame.id == "7"
+
+
+def test_an_iterator_that_was_left_is_gone_on_with() -> None:
+    wire = [b"data: " + chat(f"w{n}") + b"\n\n" for n in range(9)]
+    parser = StreamParser("openai-chat")
+    parser.receive_data(b"".join(wire[:5]))
+    said = [next(parser.events()) for _ in range(3)]
+    parser.receive_data(b"".join(wire[5:7]))
+    said += [next(parser.events()) for _ in range(2)]
+    parser.receive_data(b"".join(wire[7:]))
+    said += parser.events()
+    assert [event.text for event in said if isinstance(event, Token)] == [f"w{n}" for n in range(9)]
 
 
 def test_chunks_that_are_not_drained_keep_their_order() -> None:

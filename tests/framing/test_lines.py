@@ -12,7 +12,7 @@ from tests.cuts import in_every_cut, in_pieces, whole
 from tests.framing.meter import Meter, metered, metered_framers, metered_parser
 from tests.reading import read
 
-from tokenwire import FramingError, Limits
+from tokenwire import FramingError, Limits, LocalProtocolError
 from tokenwire.framing import Framer
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.lines import BOM, LineSplitter
@@ -261,6 +261,15 @@ def test_memory_of_an_event_of_many_short_lines(line: bytes) -> None:
     lines = (bytes(bytearray(line)) for _ in range(SIZE // len(line)))
 
     assert memory(SSEFramer, lines) <= 8 * SIZE
+
+
+def test_no_line_comes_behind_the_end() -> None:
+    splitter = LineSplitter(lambda lines: None, limit=10)
+    splitter.receive_data(b"a\nb")
+    assert splitter.take_rest() == b"b"
+
+    with pytest.raises(LocalProtocolError, match="make a new framer"):
+        splitter.receive_data(b"c\n")
 
 
 # --- work: counted, not timed ---
