@@ -104,7 +104,8 @@ def read_aws(chunks: Sequence[bytes]) -> list[bytes | None]:
     payloads: list[bytes | None] = []
     for chunk in chunks:
         receive_data(chunk)
-        payloads += [frame.data for frame in found]
+        for frame in found:
+            payloads.append(frame.data)
         found.clear()
     return payloads
 

@@ -82,9 +82,10 @@ def drain(chunks: Sequence[bytes]) -> int:
     count = 0
     for chunk in chunks:
         receive_data(chunk)
-        for _ in found:
-            count += 1
-        found.clear()
+        if found:
+            for _ in found:
+                count += 1
+            found.clear()
     return count
 
 
@@ -95,10 +96,11 @@ def drain_texts(chunks: Sequence[bytes]) -> int:
     count = 0
     for chunk in chunks:
         receive_data(chunk)
-        for frame in found:
-            _ = frame.text
-            count += 1
-        found.clear()
+        if found:
+            for frame in found:
+                _ = frame.text
+                count += 1
+            found.clear()
     return count
 
 

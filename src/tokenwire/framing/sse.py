@@ -114,8 +114,9 @@ class SSEFramer:
         self._more: _Lines | None = None  # of data, behind the first one
         self._other: _Lines | None = None  # that are no field
         self._last_id: str | None = None
-        # How the event before began, and its type: services send the same few again and again.
-        self._head, self._type = b"data: ", ""
+        # How the event before began, and its type; None for a comment. The next is mostly alike.
+        self._head = b"data: "
+        self._type: str | None = ""
         self._idle = True  # no block is open
         self._kept = 0  # bytes of the open block when `_receive_lines` was left
         self._peak = 0
@@ -142,7 +143,10 @@ class SSEFramer:
         value = block.removesuffix(b"\n\n")
         if value is block or LF in value or CR in value:
             return False
-        self.frames.append(Frame(value, self._type, self._last_id))
+        if self._type is None:
+            self.frames.append(Frame(None, "", None, None, value))
+        else:
+            self.frames.append(Frame(value, self._type, self._last_id))
         return True
 
     def _receive_another(self, data: bytes) -> bool:
@@ -154,6 +158,7 @@ class SSEFramer:
         if value is not block:
             if LF in value or CR in value:
                 return False
+            self._head, self._type = b": ", None
             self.frames.append(Frame(None, "", None, None, value))
             return True
         value, line = block.removeprefix(b"data: "), b""
@@ -170,8 +175,9 @@ class SSEFramer:
             self._last_id = self._id = id.decode("utf-8", "replace")
             self.frames.append(Frame(value, "", self._last_id))
         elif event is not line or not line:
-            self._head, self._type = data[: len(block) - len(value)], _decode_name(event)
-            self.frames.append(Frame(value, self._type, self._last_id))
+            name = _decode_name(event)
+            self._head, self._type = data[: len(block) - len(value)], name
+            self.frames.append(Frame(value, name, self._last_id))
         else:
             return False
         return True
