@@ -104,9 +104,9 @@ def read_aws(chunks: Sequence[bytes]) -> list[bytes | None]:
     payloads: list[bytes | None] = []
     for chunk in chunks:
         receive_data(chunk)
-        for frame in found:
-            payloads.append(frame.data)
-        found.clear()
+        if found:
+            payloads.extend(frame.data for frame in found)
+            found.clear()
     return payloads
 
 

@@ -23,6 +23,7 @@ import report
 import tokens
 
 import framing
+from tokenwire import StreamParser
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 TOKENS = 200
@@ -37,44 +38,99 @@ PARTS = {
 OTHER = "calls and the rest"
 
 
-def works() -> dict[str, Callable[[], object]]:
+def works() -> dict[str, tuple[Callable[[], object], int]]:
+    """What is counted, and the events in it."""
     chat, named = bodies.openai_chat(TOKENS), bodies.anthropic_messages(TOKENS)
     large = bodies.cut(chat, framing.CUTS[framing.LARGE])
-    return {
-        "floor, OpenAI chat": tokens.floor_of_openai(chat),
-        "frames, 64 KiB chunks": partial(framing.drain, large),
-        "frames, one event a chunk": partial(framing.drain, chat.frames),
-        "typed tokens, 64 KiB chunks": partial(tokens.read_tokenwire, "openai-chat", large),
-        "typed tokens, one event a chunk": partial(
-            tokens.read_tokenwire, "openai-chat", chat.frames
+    read = tokens.read_tokenwire
+    found: dict[str, tuple[Callable[[], object], int]] = {
+        "floor, OpenAI chat": (tokens.floor_of_openai(chat), len(chat.frames)),
+        "frames, 64 KiB chunks": (partial(framing.drain, large), len(chat.frames)),
+        "frames, one event a chunk": (partial(framing.drain, chat.frames), len(chat.frames)),
+        "typed tokens, 64 KiB chunks": (partial(read, "openai-chat", large), len(chat.frames)),
+        "typed tokens, one event a chunk": (
+            partial(read, "openai-chat", chat.frames),
+            len(chat.frames),
         ),
-        "typed events, Anthropic, one event a chunk": partial(
-            tokens.read_tokenwire, "anthropic-messages", named.frames
+        "typed events, Anthropic, one event a chunk": (
+            partial(read, "anthropic-messages", named.frames),
+            len(named.frames),
         ),
     }
+    for vendor, dialect in (("openai", "openai-chat"), ("anthropic", "anthropic-messages")):
+        if recorded := bodies.recorded(vendor, dialect):
+            found[f"recorded answers, {dialect}, one event a chunk"] = (
+                lambda dialect=dialect, recorded=recorded: [
+                    read(dialect, body.frames) for body in recorded
+                ],
+                sum(len(body.frames) for body in recorded),
+            )
+    return found
+
+
+STAGES: dict[str, int | None] = {  # to the end of which chunk of a short answer
+    "a parser is made": 0,
+    "the first event: who answers": 1,
+    "the first token, and learning what stands around it": 2,
+    "ten more tokens": 12,
+    "the finish reason": 13,
+    "the token counts": 14,
+    "[DONE], and the end of the body": None,
+}
+
+
+def stage(chunks: int | None) -> Callable[[], object]:
+    """A short answer up to one of its chunks; None is its end."""
+    frames = bodies.openai_chat(11).frames
+
+    def read() -> None:
+        parser = StreamParser("openai-chat")
+        for frame in frames[:chunks]:
+            parser.receive_data(frame)
+            for _ in parser.events():
+                pass
+        if chunks is None:
+            parser.receive_eof()
+            list(parser.events())
+
+    return read
 
 
 def main() -> None:
     if len(sys.argv) == 3:  # this is the process that is counted
-        work = works()[sys.argv[1]]
-        for _ in range(int(sys.argv[2])):
+        name, passes = sys.argv[1:]
+        work = stage(STAGES[name]) if name in STAGES else works()[name][0]
+        for _ in range(int(passes)):
             work()
         return
     lines = [
         "| instructions an event | all | " + " | ".join([*PARTS, OTHER]) + " |",
         "| --- |" + " ---: |" * (len(PARTS) + 2),
     ]
-    for name in works():
-        frames = bodies.anthropic_messages(TOKENS) if "Anthropic" in name else None
-        events = len((frames or bodies.openai_chat(TOKENS)).frames) * (PASSES[1] - PASSES[0])
-        few, many = (count(name, passes) for passes in PASSES)
-        parts: Counter[str] = Counter()
-        for function, cost in many.items():
-            parts[part_of(function)] += cost - few[function]
+    for name, (_, events) in works().items():
+        parts = parts_of(name)
         numbers = [sum(parts.values()), *(parts[part] for part in [*PARTS, OTHER])]
         lines.append(f"| {name} | " + " | ".join(f"{n / events:,.0f}" for n in numbers) + " |")
         print(lines[-1], flush=True)
     report.write_between_markers(DOCS / "performance.md", "\n".join(lines), "instructions")
+    lines = ["| a short answer, one event a chunk | instructions |", "| --- | ---: |"]
+    before = 0.0
+    for name in STAGES:
+        so_far = float(sum(parts_of(name).values()))
+        lines.append(f"| {name} | {so_far - before:,.0f} |")
+        print(lines[-1], flush=True)
+        before = so_far
+    lines.append(f"| all of it | {before:,.0f} |")
+    report.write_between_markers(DOCS / "performance.md", "\n".join(lines), "stages")
+
+
+def parts_of(name: str) -> Counter[str]:
+    """Instructions of one pass, by what they do."""
+    few, many = (count(name, passes) for passes in PASSES)
+    parts: Counter[str] = Counter()
+    for function, cost in many.items():
+        parts[part_of(function)] += (cost - few[function]) // (PASSES[1] - PASSES[0])
+    return parts
 
 
 _LINE = re.compile(r"^\s*([\d,]+) (?:\([^)]*\)\s+)?(\S.*)$", re.MULTILINE)
