@@ -45,9 +45,9 @@ NEED_DATA: Final = Signal.NEED_DATA
 CLOSED: Final = Signal.CLOSED
 _FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
 _NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parsers share it
+_NO_FRAMES: Final[list[Frame]] = []  # likewise
 _NOTHING: Final = iter(_NO_EVENTS)
 _IDLE, _OPEN = State.IDLE, State.OPEN  # a look into an Enum is slow
-_OVER: Final = frozenset({State.DONE, State.CLOSED, State.FAILED})
 
 
 class StreamParser:
@@ -81,7 +81,6 @@ class StreamParser:
         "_broken",
         "_cursor",
         "_decode",
-        "_decode_next",
         "_decoder",
         "_detector",
         "_ended",
@@ -94,7 +93,6 @@ class StreamParser:
         "_heir",
         "_last",
         "_limits",
-        "_over",
         "_queue",
         "_read_cursor",
         "_receive",
@@ -130,7 +128,7 @@ class StreamParser:
             self._detector, dialect = Detector(limits), AUTO
         self._heir: Decoder  # with which the next parser goes on behind this one
         self._adopt(dialect)
-        self._frames: list[Frame] = []  # not yet decoded, the next one at the end
+        self._frames = _NO_FRAMES  # not yet decoded, the next one at the end
         self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
         # Events of the frames in front that the decoder knows, and which change nothing in it.
         self._ahead = _NOTHING
@@ -144,7 +142,7 @@ class StreamParser:
         self._rest: Frame | None = None  # what the end of the body left open, if it counts
         if behind is not None:
             self._heir = behind._heir
-            self._use(self._heir)
+            self._decoder = self._heir
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
         self._strange: Frame | None = None  # the first that said nothing here: what came instead
@@ -163,14 +161,14 @@ class StreamParser:
         self._found = self._framer.frames  # what it has just found
         self._receive = self._framer.receive_data
         self._heir = self.dialect.decoder()
-        self._use(self._heir)
+        self._decoder = self._heir
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
         resumption = self.dialect.resumption
         self._read_cursor = resumption.read if resumption is not None else None
 
-    def _use(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-        self._decode_next = decoder if callable(decoder) else decoder.receive_frame
+    @property
+    def _decode_next(self) -> Callable[[Frame], Sequence[Event]]:
+        return self._decoder if callable(self._decoder) else self._decoder.receive_frame
 
     @property
     def state(self) -> State:
@@ -180,7 +178,7 @@ class StreamParser:
     @property
     def closed(self) -> bool:
         """The last event is out: `next_event` gives ``Signal.CLOSED``."""
-        return self._over
+        return not self._staying  # nothing may follow
 
     @property
     def cursor(self) -> Cursor:
@@ -330,7 +328,7 @@ class StreamParser:
             self._framer.receive_eof()
             if self._found and self._found[-1].unterminated:
                 self._judge_unterminated(self._found.pop())
-        elif self._over:
+        elif self.closed:
             self._enter(TRANSITIONS[self._state][Input.EOF])
         self._streams = False
         self._express = None
@@ -358,11 +356,10 @@ class StreamParser:
         if self._queue:
             event = self._take_queued()
         else:
-            frames = self._frames
-            while frames or self._refill():
+            while self._frames or self._refill():
                 if self._envelope is not None and self._look_ahead():
                     return next(self._ahead)
-                frame = frames.pop()
+                frame = self._frames.pop()
                 found = self._decode(frame) if frame.data is not None else self._odd(frame)
                 if len(found) == 1:  # as nearly every frame has
                     event = found[0]
@@ -377,12 +374,13 @@ class StreamParser:
                 self._pass(frame)
             else:
                 self._undrained = 0
+                self._frames = _NO_FRAMES
                 if self._streams:
                     return NEED_DATA
-                if not self._over:
+                if self._staying:
                     self._receive_end()
                 if not self._queue:
-                    return CLOSED if self._over else NEED_DATA
+                    return NEED_DATA if self._staying else CLOSED
                 event = self._take_queued()
         if type(event) not in self._staying:
             self._move(event)
@@ -393,7 +391,7 @@ class StreamParser:
         found = self._found
         if not found:
             return False
-        self._frames.extend(reversed(found))
+        self._frames = found[::-1]
         found.clear()
         return True
 
@@ -417,10 +415,11 @@ class StreamParser:
 
     def events(self) -> Iterator[Event]:
         """The events that are ready: `next_event` until it gives a `Signal`."""
-        if not self._queue and self._streams:
-            several = (self._frames or self._refill()) and len(self._frames) > 1
-            if several and not length_hint(self._ahead):
-                self._look_ahead()
+        if self._streams and not self._queue:
+            if self._frames or self._found:
+                several = (self._frames or self._refill()) and len(self._frames) > 1
+                if several and not length_hint(self._ahead):
+                    self._look_ahead()
             if not self._frames and not self._found:
                 self._undrained = 0
                 return self._ahead
@@ -445,11 +444,11 @@ class StreamParser:
 
     def _move(self, event: Event) -> None:
         self._enter(next_state(self._state, event) or self._state)
-        if self._over:
+        if not self._staying:
             if self._streams:  # nothing is held behind the end
                 self._streams = False
                 self._framer.receive_eof()
-            self._frames.clear()
+            self._frames = _NO_FRAMES
             self._found.clear()
             self._queue = _NO_EVENTS
             if self._ended:
@@ -458,7 +457,6 @@ class StreamParser:
     def _enter(self, state: State) -> None:
         self._state = state
         self._staying = STAYING[state]
-        self._over = state in _OVER  # asked for each chunk
         self._envelope = self._express = None
         if state is _OPEN and not self._ended and self._cursor is None and self._skip is None:
             if self._read_cursor is None:
@@ -516,7 +514,7 @@ class StreamParser:
         """Decode the open unit. It may come again whole, to whoever goes on with the answer."""
         if self.dialect.resumption is not None:
             plain = self._decode == self._decode_next
-            self._use(deepcopy(self._decoder))
+            self._decoder = deepcopy(self._decoder)
             if plain:
                 self._decode = self._decode_next
         return self._decode(frame) if frame.data is not None else self._odd(frame)

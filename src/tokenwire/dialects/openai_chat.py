@@ -80,7 +80,7 @@ class Decoder:
     __slots__ = (
         "_choices",
         "_finish_optional",
-        "_last_id",
+        "_nameless",
         "_retry_codes",
         "_said",
         "_started",
@@ -101,7 +101,7 @@ class Decoder:
         self._retry_codes = retry_codes
         self._choices: dict[int, Choice] = {}
         self._started = False
-        self._last_id: str | None = None
+        self._nameless = False  # the last chunk's id was empty
         self._usage: Usage | None = None
         self._said: dict[str, Any] | None = None  # what services repeat in every chunk
         self.envelope = Envelope(_read_only_text)
@@ -171,7 +171,7 @@ class Decoder:
         if self._all_finished():
             return self._completed(frame)
         # Snowflake never sends a finish reason, and an empty id in every chunk [R].
-        optional = self._last_id == "" if self._finish_optional is None else self._finish_optional
+        optional = self._nameless if self._finish_optional is None else self._finish_optional
         if optional and self._choices:
             ended = [one.finish(frame) for one in self._choices.values() if not one.finished]
             return [event for events in (*ended, self._completed(frame)) for event in events]
@@ -203,7 +203,7 @@ class Decoder:
         if not self._started and (chunk.id or chunk.model):
             self._started = True
             events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
-        self._last_id = chunk.id
+        self._nameless = chunk.id == ""
         for wire in chunk.choices or ():
             self._receive_choice(wire, frame, events)
         self._receive_extras(chunk, frame, events)

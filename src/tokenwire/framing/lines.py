@@ -68,13 +68,20 @@ class LineSplitter:
         self._often, self._rarely = LF, CR
         self._watch = True  # the next byte may belong to a BOM or to the CR before it
         self._head: bytes | None = b""  # until it is known whether a BOM opens the stream
-        self._waiting = bytearray()  # a line without its end
+        self._waiting: bytes | bytearray = b""  # a line without its end
         self._peak = 0
 
     def receive_data(self, data: bytes) -> None:
         """Take a non-empty chunk. Raises `FramingError` as soon as a line cannot fit."""
         waiting = self._waiting
-        if not waiting:  # a line begins
+        if waiting:
+            if self._often not in data and (self._lf_only or self._rarely not in data):
+                waiting += data
+                if len(waiting) > self.room:
+                    raise self._too_long()
+                return
+            data = self._take_lines(data)
+        else:  # a line begins
             if self._watch:
                 data = self._skip_mark(data)
                 if not data:
@@ -83,39 +90,43 @@ class LineSplitter:
                 receive_whole = self._receive_whole  # called off a slot it costs twice as much
                 if receive_whole is not None and receive_whole(data):
                     return
-        if self._often in data or (not self._lf_only and self._rarely in data):
-            size = len(data)
-            rest = b""
-            if self._lf_only:
-                lines = data.split(b"\n")
+            if self._often in data or (not self._lf_only and self._rarely in data):
+                data = self._take_lines(data)
+        if data:
+            self._waiting = bytearray(data)
+            if len(data) > self.room:
+                raise self._too_long()
+
+    def _take_lines(self, data: bytes) -> bytes:
+        """Take the lines that end in this chunk, and give what is behind the last of them."""
+        waiting = self._waiting
+        size = len(data)
+        rest = b""
+        if self._lf_only:
+            lines = data.split(b"\n")
+            rest = lines.pop()
+        else:
+            lines = data.splitlines()
+            end = data[-1]
+            if end == CR:
+                self._watch = True
+                self._often, self._rarely = CR, LF
+            elif end != LF:
                 rest = lines.pop()
-            else:
-                lines = data.splitlines()
-                end = data[-1]
-                if end == CR:
-                    self._watch = True
-                    self._often, self._rarely = CR, LF
-                elif end != LF:
-                    rest = lines.pop()
-            if waiting:
-                held = len(waiting)
-                if held + self._limit - self.room > self._peak:
-                    self._peak = held + self._limit - self.room
-                size += held
-                waiting += lines[0]
-                lines[0] = bytes(waiting)
-                waiting.clear()
-            if size - len(rest) <= self.room:
-                receive_lines = self._receive_lines
-                receive_lines(lines)
-            else:
-                self._receive_one_by_one(lines)
-            if not rest:
-                return
-            data = rest
-        waiting += data
-        if len(waiting) > self.room:
-            raise self._too_long()
+        if waiting:
+            held = len(waiting)
+            if held + self._limit - self.room > self._peak:
+                self._peak = held + self._limit - self.room
+            size += held
+            waiting += lines[0]
+            lines[0] = bytes(waiting)
+            self._waiting = b""
+        if size - len(rest) <= self.room:
+            receive_lines = self._receive_lines
+            receive_lines(lines)
+        else:
+            self._receive_one_by_one(lines)
+        return rest
 
     def _skip_mark(self, data: bytes) -> bytes:
         """Drop a BOM that opens the stream, and a LF right behind a CR."""
@@ -142,7 +153,7 @@ class LineSplitter:
     def take_rest(self) -> bytes:
         """At EOF: the last line if it has no end, else nothing."""
         rest = (self._head or b"") + self._waiting
-        self._waiting.clear()
+        self._waiting = b""
         # Whoever takes lines mostly holds this splitter too: without this, only the garbage
         # collector could free them, and each stream would begin in memory that no cache knows.
         self._receive_lines, self._receive_whole = _refuse, None
@@ -159,7 +170,7 @@ class LineSplitter:
         return max(self._peak, self.buffered + self._limit - self.room)
 
     def _too_long(self) -> FramingError:
-        self._waiting.clear()  # what broke the limit is not kept
+        self._waiting = b""  # what broke the limit is not kept
         return FramingError(
             "limit",
             f"one event is larger than max_event_size = {self._limit} bytes;"
