@@ -133,7 +133,7 @@ class StreamParser:
         # Events of the frames in front that the decoder knows, and which change nothing in it.
         self._ahead = _NOTHING
         self._envelope: Envelope | None  # of the decoder, while frames may be read ahead
-        self._express: Envelope | None  # the same, while nothing is held of a frame
+        self._express: Envelope | None  # the same, where the next chunk begins with a frame
         self._last: Frame | None = None  # that frame, until its last event is handed out
         self._cursor = cursor
         self._skip = skip
@@ -243,7 +243,7 @@ class StreamParser:
         """
         if type(data) is not bytes:
             data = memoryview(data).tobytes()  # a str or an int is no bytes
-        express = self._express
+        express = self._express  # the framer, the queue and the iterator handed out are empty
         if express is not None and not self._undrained and not length_hint(self._ahead):
             event = express.take_chunk(data)
             if event is not None:
@@ -456,7 +456,7 @@ class StreamParser:
 
     def _enter(self, state: State) -> None:
         self._state = state
-        self._staying = STAYING[state]
+        self._staying = STAYING[state]  # no event does where nothing may follow
         self._envelope = self._express = None
         if state is _OPEN and not self._ended and self._cursor is None and self._skip is None:
             if self._read_cursor is None:

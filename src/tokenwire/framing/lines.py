@@ -16,6 +16,7 @@ from tokenwire.errors import FramingError, LocalProtocolError
 LF = 0x0A
 CR = 0x0D
 BOM = b"\xef\xbb\xbf"
+_PACK_FROM = 64  # lines
 
 
 def _refuse(lines: Sequence[bytes]) -> None:
@@ -176,3 +177,39 @@ class LineSplitter:
             f"one event is larger than max_event_size = {self._limit} bytes;"
             " raise Limits.max_event_size if the service really sends such events",
         )
+
+
+class PackedLines:
+    """Lines of one block, joined by LF in the end.
+
+    A list of short lines takes up to fifty times their bytes, so a long one is packed.
+    """
+
+    __slots__ = ("_packed", "recent")
+
+    def __init__(self) -> None:
+        self.recent: list[bytes] = []
+        self._packed: bytearray | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.recent) or self._packed is not None
+
+    def pack(self) -> None:
+        """Pack the recent lines, if there are many."""
+        if len(self.recent) < _PACK_FROM:
+            return
+        recent = b"\n".join(self.recent)
+        if self._packed is None:
+            self._packed = bytearray(recent)
+        else:
+            self._packed += b"\n" + recent
+        self.recent.clear()
+
+    def take(self) -> bytes:
+        """All lines; none are left."""
+        joined = b"\n".join(self.recent)
+        if self._packed is not None:
+            joined = b"\n".join((self._packed, joined)) if self.recent else bytes(self._packed)
+            self._packed = None
+        self.recent.clear()
+        return joined

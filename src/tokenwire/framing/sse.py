@@ -14,12 +14,11 @@ from typing import ClassVar
 
 from tokenwire.errors import LocalProtocolError
 from tokenwire.frame import Frame
-from tokenwire.framing.lines import CR, LF, LineSplitter
+from tokenwire.framing.lines import CR, LF, LineSplitter, PackedLines
 from tokenwire.limits import Limits
 
 # A larger reconnection time is as good as never; thirty years in milliseconds.
 MAX_RETRY = 10**12
-_PACK_FROM = 64  # lines
 _LONGEST_NAME = len(b"event")  # of a field that means something
 _LONGEST_HEAD = 64  # bytes before the data that are looked through; types have up to 40
 _WORTH_A_LOOK = (b"eve", b"id:")
@@ -32,42 +31,6 @@ _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
 @lru_cache(maxsize=256)  # services send the same few types again and again
 def _decode_name(name: bytes) -> str:
     return name.decode("utf-8", "replace")
-
-
-class _Lines:
-    """Lines of one block, joined by LF in the end.
-
-    A list of short lines takes up to fifty times their bytes, so a long one is packed.
-    """
-
-    __slots__ = ("_packed", "recent")
-
-    def __init__(self) -> None:
-        self.recent: list[bytes] = []
-        self._packed: bytearray | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self.recent) or self._packed is not None
-
-    def pack(self) -> None:
-        """Pack the recent lines, if there are many."""
-        if len(self.recent) < _PACK_FROM:
-            return
-        recent = b"\n".join(self.recent)
-        if self._packed is None:
-            self._packed = bytearray(recent)
-        else:
-            self._packed += b"\n" + recent
-        self.recent.clear()
-
-    def take(self) -> bytes:
-        """All lines; none are left."""
-        joined = b"\n".join(self.recent)
-        if self._packed is not None:
-            joined = b"\n".join((self._packed, joined)) if self.recent else bytes(self._packed)
-            self._packed = None
-        self.recent.clear()
-        return joined
 
 
 class SSEFramer:
@@ -111,8 +74,8 @@ class SSEFramer:
         self.retry: int | None = None
         self._limit = limits.max_event_size
         self._lines = LineSplitter(self._receive_lines, self._receive_whole, limit=self._limit)
-        self._more: _Lines | None = None  # of data, behind the first one
-        self._other: _Lines | None = None  # that are no field
+        self._more: PackedLines | None = None  # of data, behind the first one
+        self._other: PackedLines | None = None  # that are no field
         self._last_id: str | None = None
         # How the event before began, and its type; None for a comment. The next is mostly alike.
         self._head = b"data: "
@@ -288,7 +251,7 @@ class SSEFramer:
     def _add_data(self, value: bytes) -> None:
         """Take a line of data behind the first one."""
         if self._more is None:
-            self._more = _Lines()
+            self._more = PackedLines()
         self._more.recent.append(value)
         self._plain = False
 
@@ -323,7 +286,7 @@ class SSEFramer:
         else:
             self._odd = True
             if self._other is None:
-                self._other = _Lines()
+                self._other = PackedLines()
             self._other.recent.append(line)
 
     def _end_block(self, *, unterminated: bool = False) -> None:
