@@ -101,13 +101,13 @@ def aws_rows(scale: Scale) -> Iterator[Row]:
 def read_aws(chunks: Sequence[bytes]) -> list[bytes | None]:
     framer = AWSEventsFramer(Limits())
     receive_data, found = framer.receive_data, framer.frames
-    payloads: list[bytes | None] = []
+    frames: list[Frame] = []
     for chunk in chunks:
         receive_data(chunk)
         if found:
-            payloads.extend(frame.data for frame in found)
+            frames += found
             found.clear()
-    return payloads
+    return [frame.data for frame in frames]
 
 
 def read_botocore(chunks: Sequence[bytes]) -> list[bytes]:
