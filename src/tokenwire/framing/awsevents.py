@@ -91,17 +91,18 @@ class AWSEventsFramer:
                 return
             data = bytes(waiting)  # at most twice for a message: with its prelude and with its end
             waiting.clear()
-        at = 0
-        while len(data) - at >= self._needed:
-            if self._needed == _PRELUDE_SIZE:
-                self._needed = self._read_prelude(data, at)
+        at, size, needed = 0, len(data), self._needed
+        while size - at >= needed:
+            if needed == _PRELUDE_SIZE:
+                needed = self._read_prelude(data, at)
             else:
-                end = at + self._needed
-                self.frames.append(self._read_message(data, at, end))
-                self._offset += self._needed
-                self._needed = _PRELUDE_SIZE
-                at = end
-        waiting += data[at:]
+                self.frames.append(self._read_message(data, at, at + needed))
+                self._offset += needed
+                at += needed
+                needed = _PRELUDE_SIZE
+        self._needed = needed
+        if at < size:
+            waiting += data[at:]
 
     def receive_eof(self) -> None:
         """The body ended. A message that broke off is dropped; the dialect judges what came."""

@@ -104,6 +104,8 @@ class SSEFramer:
         if block is data:
             return self._receive_another(data)
         value = block.removesuffix(b"\n\n")
+        if value is block:
+            value = block.removesuffix(b"\r\n\r\n")
         if value is block or LF in value or CR in value:
             return False
         if self._type is None:
