@@ -304,9 +304,7 @@ def test_what_has_no_meaning_here() -> None:
     assert found == [Unknown(), Started(), *[Unknown()] * 6]
 
 
-@pytest.mark.parametrize(
-    "payload", ["", "{", "[]", '{"delta":7}', pytest.param("[" * 5000, id="deep")]
-)
+@pytest.mark.parametrize("payload", ["", "{", "[]", pytest.param("[" * 5000, id="deep")])
 def test_what_cannot_be_read_is_not_the_end(payload: str) -> None:
     error, token = events(event("contentBlockDelta", payload), delta(text="a"))
     assert isinstance(error, Error)

@@ -340,7 +340,7 @@ def test_error_documents_in_version_2(wire: bytes, error: Error) -> None:
 
 
 @pytest.mark.parametrize("dialect", [V1, V2])
-@pytest.mark.parametrize("payload", ["{", "[]", '{"index":{}}', "7"])
+@pytest.mark.parametrize("payload", ["{", "[]", "7"])
 def test_what_cannot_be_read_is_not_the_end(dialect: str, payload: str) -> None:
     wire = f"{payload}\n" if dialect == V1 else f"data: {payload}\n\n"
     assert _last(read([wire.encode()], dialect, eof=False).events) == "malformed"

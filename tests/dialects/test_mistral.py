@@ -263,7 +263,7 @@ def test_a_done_without_counts() -> None:
 
 
 def test_events_that_are_new_or_odd() -> None:
-    odd = b'event: message.output.delta\ndata: {"type":3}\n\n'
+    odd = b'event: message.output.delta\ndata: ["type"]\n\n'
     said = read_all(typed("conversation.response.paused"), odd, eof=False)
     assert said[0] == Unknown()
     assert said[1].kind == "malformed"  # type: ignore[attr-defined]

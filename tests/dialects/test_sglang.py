@@ -248,7 +248,7 @@ def test_numbers_that_no_answer_has(index: int) -> None:
 
 
 def test_what_cannot_be_read() -> None:
-    found = events(sse({"x": 1}, {"text": 5}, {"text": "a", "meta_info": None}), b"data:\n\n")
+    found = events(sse({"x": 1}, ["text"], {"text": "a", "meta_info": None}), b"data:\n\n")
     unknown, malformed, token, heartbeat, _ = found
     assert (unknown, token, heartbeat) == (Unknown(), Token("a"), Heartbeat())
     assert isinstance(malformed, Error)

@@ -20,6 +20,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._bedrock_encode import DATA_BLOCKS, BedrockEncoder
 from tokenwire.dialects._bedrock_errors import find_exception
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.wire import (
     MAX_INDEX,
@@ -141,7 +142,11 @@ class Decoder:
             wires = read_leniently(data, EventWire)
         except MalformedError as reason:
             return (malformed(frame, reason),)
-        return [event for wire in wires for event in self._receive(wire, frame)]
+        events: list[Event] = []
+        for reading in wires:
+            events += self._receive(reading.value, frame)
+            Extras().tell(reading.unread, frame, events)
+        return events
 
     def receive_eof(self) -> Sequence[Event]:
         """The body ended; no exception can come any more."""

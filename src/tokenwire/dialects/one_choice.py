@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
     UNREADABLE,
@@ -28,6 +29,7 @@ def read_frame(
     schema: type[T],
     strict: Callable[[bytes], T],
     receive: Callable[[T, Frame], Sequence[Event]],
+    extras: Extras | None = None,
 ) -> Sequence[Event]:
     """The events of a frame: each JSON value in it through `receive`, and what is no such value.
 
@@ -40,6 +42,8 @@ def read_frame(
         schema: The Struct that describes a payload; all fields should have defaults.
         strict: A typed decoder of it: ``msgspec.json.Decoder(schema).decode``.
         receive: Gives the events of one payload.
+        extras: The stream's memory of what it told as unread: values of a type that says nothing
+            to the schema, and fields that a schema with ``forbid_unknown_fields`` does not name.
     """
     data = frame.data or b""
     if frame.event == "error":
@@ -55,7 +59,12 @@ def read_frame(
     except MalformedError as reason:
         error = find_error(json_or_text(data))
         return (error.event(frame) if error else malformed(frame, reason),)
-    return [event for value in values for event in receive(value, frame)]
+    events: list[Event] = []
+    for reading in values:
+        events += receive(reading.value, frame)
+        if reading.unread:
+            (extras or Extras()).tell(reading.unread, frame, events)
+    return events
 
 
 class OneChoice:

@@ -30,6 +30,7 @@ from tokenwire.dialects._openai_wire import (
     usage_of,
 )
 from tokenwire.dialects.envelope import Envelope
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
@@ -79,6 +80,7 @@ class Decoder:
 
     __slots__ = (
         "_choices",
+        "_extras",
         "_finish_optional",
         "_nameless",
         "_retry_codes",
@@ -100,6 +102,7 @@ class Decoder:
         self._finish_optional = finish_optional
         self._retry_codes = retry_codes
         self._choices: dict[int, Choice] = {}
+        self._extras = Extras()
         self._started = False
         self._nameless = False  # the last chunk's id was empty
         self._usage: Usage | None = None
@@ -153,7 +156,12 @@ class Decoder:
         except MalformedError as reason:
             error = find_error(json_or_text(data))
             return (self._error(error, frame) if error else malformed(frame, reason),)
-        return [event for chunk in chunks for event in self.receive_chunk(chunk, frame)]
+        events: list[Event] = []
+        for reading in chunks:
+            events += self.receive_chunk(reading.value, frame)
+            if reading.unread:
+                self._extras.tell(reading.unread, frame, events)
+        return events
 
     def _receive_named(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         if frame.event == "error":  # Groq, Cerebras, LM Studio

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
 
+from tokenwire.dialects.lenient import JSON, Reading, convert
 from tokenwire.events import Error, Reason
 from tokenwire.frame import Frame
 
@@ -39,21 +40,22 @@ def read_payloads(data: bytes, schema: type[T], strict: Callable[[bytes], T]) ->
     try:
         return [strict(data)]
     except UNREADABLE:
-        return read_leniently(data, schema)
+        return [reading.value for reading in read_leniently(data, schema)]
 
 
-def read_leniently(data: bytes, schema: type[T]) -> list[T]:
+def read_leniently(data: bytes, schema: type[T]) -> list[Reading[T]]:
     """Read what the strict decoder refused: the second and slower look.
 
-    Takes bytes that are not UTF-8 as U+FFFD, NaN and Infinity, lone surrogates, numbers sent as
-    strings, and several JSON values written one behind the other.
+    Takes bytes that are not UTF-8 as U+FFFD, NaN and Infinity, lone surrogates, values of another
+    type than the schema's (see `tokenwire.dialects.lenient`), and several JSON values written one
+    after the other.
 
     Raises:
-        MalformedError: With the reason and the path of the field.
+        MalformedError: It is no JSON, or is nested too deeply, or is no object where one should be.
     """
     text = data.decode("utf-8", "replace")
     try:
-        return [msgspec.convert(value, schema, strict=False) for value in _values(text)]
+        return [convert(value, schema) for value in _values(text)]
     except RecursionError:
         raise MalformedError("it is nested too deeply") from None
     except ValueError as error:
@@ -61,14 +63,13 @@ def read_leniently(data: bytes, schema: type[T]) -> list[T]:
 
 
 def _values(text: str) -> list[Any]:
-    decoder = json.JSONDecoder()
     values: list[Any] = []
     at = 0
     while rest := text[at:].lstrip():
         at = len(text) - len(rest)
         if len(values) == MAX_VALUES:
             raise ValueError(f"it holds more than {MAX_VALUES} JSON values")
-        value, at = decoder.raw_decode(text, at)
+        value, at = JSON.raw_decode(text, at)
         values.append(value)
     if not values:
         raise ValueError("it is empty")
