@@ -1,22 +1,26 @@
 """Judge the parser by recorded streams and what the vendors' own SDKs made of them.
 
-    python -m tokenwire.testing.judge FOLDER [--wire NAME] [--quick] [--faults FILE]
+    python -m tokenwire.testing.judge FOLDER... [--wire NAME] [--quick] [--faults FILE]
 
-FOLDER holds, at any depth, for each recording three files: ``NAME.bin``, the response's body;
-``NAME.json``, with its ``vendor``, ``wire``, ``status`` and ``content_type``; ``NAME.oracle.json``,
-with ``text``, ``reasoning``, ``refusal``, ``tool_calls`` and ``finish`` by choice, ``usage`` and
-``exception``.
+Each FOLDER holds, at any depth, for each recording ``NAME.bin``, the response's body;
+``NAME.json``, with its ``vendor`` or ``server``, its ``wire``, ``status`` and ``content_type``; and
+a witness: ``NAME.oracle.json``, what the vendor's SDK made of it, with ``text``, ``reasoning``,
+``refusal``, ``tool_calls`` and ``finish`` by choice, ``usage`` and ``exception``; or, where a real
+server was asked to write something, ``expected`` in ``NAME.json``.
 
 Each body is read whole, in its recorded reads (``chunk_sizes``) where they are known, byte by byte
-and in random chunkings: all must give the same events, and these must add up to what the oracle
-says. Then it is cut at random places: no part may end in `Done` unless it says all that the whole
-says. The exit code is 0 only if every body is equal, but for the faults of oracles that are listed
+and in random chunkings: all must give the same events, and these must add up to what the witness
+says. A body that an SDK read without an exception ends in `Done`. Every count that was sent is in
+`Usage`, or on a list of those that are not, and no frame is `Unknown`. Then the body is cut at
+random places: no part may end in `Done` unless it says all that the whole says; and inside its last
+event, where none may at all. The exit code is 0 only if every body is equal, but for what is listed
 in a file, each with its reason and its proof.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import random
@@ -32,52 +36,29 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.completion import Completion
-from tokenwire.dialects import available_dialects
-from tokenwire.dialects.wire import is_mapping
-from tokenwire.errors import FramingError
-from tokenwire.events import Event, Usage
+from tokenwire.dialects import get_dialect
+from tokenwire.errors import FramingError, UnknownDialectError
+from tokenwire.events import Done, Event, Unknown
 from tokenwire.framing.awsevents import AWSEventsFramer
 from tokenwire.limits import Limits
 from tokenwire.parser import StreamParser
+from tokenwire.testing._counts import uncounted
+from tokenwire.testing._ends import cuts_in_last_event, frames_of
+from tokenwire.testing._oracle import against_request, against_sdk
+from tokenwire.testing._read import tells_cuts
 
 FAULTS: Final = Path(__file__).with_name("known_oracle_faults.json")
 
-# What SDKs call the counts of `Usage`; the first that an oracle has is compared.
-COUNTS: Final = {
-    "input_tokens": (
-        *("prompt_tokens", "tokens.input_tokens", "input_tokens", "prompt_eval_count"),
-        *("inputTokens", "promptTokenCount", "prompt_token_count", "total_input_tokens"),
-    ),
-    "output_tokens": (
-        *("completion_tokens", "tokens.output_tokens", "output_tokens", "eval_count"),
-        *("outputTokens", "candidatesTokenCount", "candidates_token_count", "total_output_tokens"),
-    ),
-    "total_tokens": ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count"),
-    "reasoning_tokens": (
-        *("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens"),
-        *("output_tokens_details.thinking_tokens", "tokens.reasoning_tokens"),
-        *("thoughtsTokenCount", "thoughts_token_count", "total_thought_tokens"),
-    ),
-    "cache_read_tokens": (
-        *("prompt_tokens_details.cached_tokens", "input_tokens_details.cached_tokens"),
-        *("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
-        *("total_cached_tokens", "cached_tokens"),
-    ),
-    "cache_write_tokens": (
-        *("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens"),
-        *("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
-    ),
-}
 _SMALL: Final = 20_000  # bytes up to which a quick look reads byte by byte
 
 
 class Fault(Struct, frozen=True):
-    """A difference in which the oracle is wrong.
+    """A difference in which the witness is wrong, or the server that wrote the body.
 
     Attributes:
         sha256: Of the body.
-        field: What it says wrong: the first word of the difference.
-        reason: Why it does.
+        field: What is different: the first word of the difference.
+        reason: Why it is.
         proof: The bytes that prove it.
     """
 
@@ -93,34 +74,57 @@ class Recording(Struct):
     Attributes:
         path: The body's file.
         meta: What ``NAME.json`` says.
-        oracle: What ``NAME.oracle.json`` says.
+        oracle: What ``NAME.oracle.json`` says; None where a server was asked to write the body.
     """
 
     path: Path
     meta: dict[str, Any]
-    oracle: dict[str, Any]
+    oracle: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """Its file."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the body, by which faults are listed."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    @property
+    def vendor(self) -> str:
+        """Whose it is."""
+        return str(self.meta.get("vendor") or self.meta["server"])
 
     @property
     def dialect(self) -> str:
         """The dialect it is read with: by its wire's name, or found out."""
         wire = str(self.meta["wire"])
-        return wire if wire in available_dialects() else "auto"
+        try:
+            return get_dialect(wire).name
+        except UnknownDialectError:
+            return "auto"
 
     def parser(self) -> StreamParser:
         """A parser that knows the response's head."""
         parser = StreamParser(self.dialect)
-        head = {"Content-Type": self.meta.get("content_type") or ""}
+        headers: dict[str, str] = self.meta.get("headers") or {}
+        head = {name.lower(): value for name, value in headers.items()}
+        head["content-type"] = self.meta.get("content_type") or ""
         parser.receive_response(self.meta["status"], head)
         return parser
 
-    def read(self, chunks: Iterable[bytes]) -> list[Event]:
-        """Its events, fed so."""
+    def read(self, chunks: Iterable[bytes], *, lost: str | None = None) -> list[Event]:
+        """Its events, fed so; ``lost``: the connection broke with this behind the last chunk."""
         parser = self.parser()
         events = list(parser.events())
         for chunk in chunks:
             parser.receive_data(chunk)
             events += parser.events()
-        parser.receive_eof()
+        if lost is None:
+            parser.receive_eof()
+        else:
+            parser.connection_lost(lost)
         return [*events, *parser.events()]
 
 
@@ -147,9 +151,10 @@ class Verdict(Struct):
 def recordings(folder: Path, wire: str | None = None) -> Iterator[Recording]:
     """All recordings below a folder, of one wire if asked for."""
     for path in sorted(folder.rglob("*.bin")):
-        meta = json.loads(path.with_suffix(".json").read_text())
-        if wire in (None, meta["wire"]):
-            oracle = json.loads(path.with_suffix(".oracle.json").read_text())
+        meta = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        said = path.with_suffix(".oracle.json")
+        oracle = json.loads(said.read_text("utf-8")) if said.exists() else None
+        if wire in (None, meta["wire"]) and (oracle is not None or "expected" in meta):
             yield Recording(path, meta, oracle)
 
 
@@ -160,22 +165,23 @@ def known_faults(path: Path = FAULTS) -> list[Fault]:
 
 def judge(recording: Recording, faults: Iterable[Fault] = (), *, quick: bool = False) -> Verdict:
     """Judge one recording; ``quick`` cuts it in fewer ways."""
-    meta = recording.meta
     body = recording.path.read_bytes()
+    dialect = recording.dialect
     try:
-        if meta["wire"] == "eventstream-vector":
-            found = list(_compare_messages(body, recording.oracle))
+        if recording.meta["wire"] == "eventstream-vector":
+            found = list(_compare_messages(body, recording.oracle or {}))
         else:
+            dialect = _dialect_of(recording, body)
             found = list(_judge_stream(recording, body, quick=quick))
     except Exception as error:  # a parser never raises: the others are to be judged all the same
         found = [f"raised: {error!r}"]
-    listed = {one.field for one in faults if one.sha256 == meta["sha256"]}
+    listed = {one.field for one in faults if one.sha256 == recording.digest}
     known = [one for one in found if one.partition(" ")[0] in listed]
     return Verdict(
-        f"{recording.path.parent.name}/{recording.path.stem}",
-        meta["vendor"],
-        meta["wire"],
-        _dialect_of(recording, body),
+        recording.name,
+        recording.vendor,
+        recording.meta["wire"],
+        dialect,
         [one for one in found if one not in known],
         known,
     )
@@ -191,18 +197,42 @@ def _dialect_of(recording: Recording, body: bytes) -> str:
 
 
 def _judge_stream(recording: Recording, body: bytes, *, quick: bool) -> Iterator[str]:
-    whole = recording.read([body])
+    lost = recording.meta.get("transport_error")
+    whole = recording.read([body], lost=lost)
     completion = Completion.from_events(whole)
-    yield from compare(completion, recording.oracle)
-    seed = random.Random(recording.meta["sha256"])
+    if recording.oracle is None:
+        yield from against_request(completion, recording.meta["expected"] or {})
+    else:
+        yield from against_sdk(completion, recording.oracle)
+    unknown = [event.frame for event in whole if isinstance(event, Unknown)]
+    if unknown:
+        yield f"unknown: {len(unknown)} frames, the first is {unknown[0]!r:.300}"
+    dialect = _dialect_of(recording, body)
+    follows_cuts = dialect != "auto" and tells_cuts(get_dialect(dialect))
+    if completion.error is None:  # nothing is read behind one
+        yield from uncounted(frames_of(get_dialect(dialect), body), whole)
+    seed = random.Random(recording.digest)
     for way, chunks in _ways(body, recording.meta.get("chunk_sizes"), seed, quick=quick):
-        if recording.read(chunks) != whole:
+        events = recording.read(chunks, lost=lost)
+        # The tokens of bare text are its chunks: what they add up to must not depend on them.
+        if events != whole and not (
+            follows_cuts
+            and _says_the_same(Completion.from_events(events), completion)
+            and events[-1] == whole[-1]
+        ):
             yield f"chunking: {way} gives other events"
+    # Only a clean end of the body proves bare text complete, so there a cut is a lost connection.
+    cut_off = "it was cut" if follows_cuts else None
     for _ in range(10 if quick else 50):
         end = seed.randrange(1, max(2, len(body)))
-        part = Completion.from_events(recording.read([body[:end]]))
+        part = Completion.from_events(recording.read([body[:end]], lost=cut_off))
         if part.done is not None and not _says_the_same(part, completion):
             yield f"truncation: the first {end} of {len(body)} bytes end in {part.done!r}"
+    if completion.done is not None:
+        for end in cuts_in_last_event(get_dialect(dialect), body, several=4 if quick else 16):
+            last = recording.read([body[:end]], lost=cut_off)[-1]
+            if isinstance(last, Done):
+                yield f"last: cut inside the last event, {end} of {len(body)} bytes end in {last!r}"
 
 
 def _ways(
@@ -231,83 +261,6 @@ def _said(choice: Any) -> tuple[object, ...]:
     return choice.index, choice.text, choice.reasoning, choice.refusal, calls, choice.raw_reason
 
 
-def compare(completion: Completion, oracle: dict[str, Any]) -> Iterator[str]:
-    """Where a completion differs from what the oracle says."""
-    for name in ("text", "reasoning", "refusal"):
-        got = {str(one.index): text for one in completion.choices if (text := getattr(one, name))}
-        yield from _differ(name, got, _by_choice(oracle[name]))
-    finish = {str(one.index): one.raw_reason for one in completion.choices if one.raw_reason}
-    yield from _differ("finish", finish, _by_choice(oracle["finish"]))
-    calls = {
-        str(one.index): [
-            {"id": call.id, "name": call.name, "arguments": call.arguments}
-            for call in one.tool_calls
-        ]
-        for one in completion.choices
-        if one.tool_calls
-    }
-    yield from _differ_in_calls(calls, _by_choice(oracle["tool_calls"]))
-    yield from _differ_in_usage(completion.usage, oracle["usage"] or {})
-    exception = oracle["exception"]
-    if exception is not None and (
-        completion.error is None or completion.error.message not in exception["message"]
-    ):
-        yield f"exception: got {completion.error!r}, expected {exception!r}"
-
-
-def _by_choice(said: dict[str, Any]) -> dict[str, Any]:
-    """What an oracle says by choice: without what is empty; ``0.0`` is the first choice too."""
-    return {str(int(float(index))): value for index, value in said.items() if value}
-
-
-def _differ(name: str, got: object, expected: object) -> Iterator[str]:
-    if got != expected:
-        yield f"{name}: got {got!r:.300}, expected {expected!r:.300}"
-
-
-def _differ_in_calls(
-    got: dict[str, list[dict[str, Any]]], expected: dict[str, list[dict[str, Any]]]
-) -> Iterator[str]:
-    nothing: dict[str, Any] = {}
-    pairs = [
-        pair
-        for index in expected
-        for pair in itertools.zip_longest(got.get(index, []), expected[index], fillvalue=nothing)
-    ]
-    if got.keys() != expected.keys():
-        yield f"tool_calls: got {got!r:.300}, expected {expected!r:.300}"
-        return
-    for ours, theirs in pairs:
-        same = ours.get("id") == theirs.get("id") and ours.get("name") == theirs.get("name")
-        if "arguments_json" in theirs:  # the wire has objects: their text is nobody's
-            same = same and _json(ours.get("arguments")) == theirs["arguments_json"]
-        else:
-            same = same and ours.get("arguments") == theirs.get("arguments")
-        if not same:
-            yield f"tool_calls: got {ours!r:.300}, expected {theirs!r:.300}"
-
-
-def _json(text: str | None) -> object:
-    try:
-        return json.loads(text or "")
-    except ValueError:
-        return text
-
-
-def _differ_in_usage(usage: Usage | None, counts: dict[str, Any]) -> Iterator[str]:
-    for ours, theirs in COUNTS.items():
-        expected = next((n for name in theirs if (n := _count(counts, name)) is not None), None)
-        got = getattr(usage, ours, None)
-        if expected is not None and got != expected:
-            yield f"usage: {ours} is {got}, expected {expected}"
-
-
-def _count(counts: Any, path: str) -> int | None:
-    for name in path.split("."):
-        counts = counts.get(name) if is_mapping(counts) else None
-    return int(counts) if isinstance(counts, int | float) and counts == int(counts) else None
-
-
 def _compare_messages(body: bytes, oracle: dict[str, Any]) -> Iterator[str]:
     """A conformance vector of Amazon's binary format: messages, or a refusal."""
     framer = AWSEventsFramer(Limits())
@@ -327,7 +280,8 @@ def _compare_messages(body: bytes, oracle: dict[str, Any]) -> Iterator[str]:
     # A UUID is text here, and bytes in botocore.
     for headers in (*got, *expected):
         headers.pop("uuid", None)
-    yield from _differ("messages", got, expected)
+    if got != expected:
+        yield f"messages: got {got!r:.300}, expected {expected!r:.300}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -336,15 +290,15 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m tokenwire.testing.judge",
         description="Judge the parser by recorded streams and what the vendors' SDKs made of them.",
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--wire", help="only recordings of this wire")
     parser.add_argument("--quick", action="store_true", help="cut each body in fewer ways")
     parser.add_argument("--faults", type=Path, default=FAULTS, help="known faults of oracles")
     parser.add_argument("--counts", type=Path, help="write how many of each were equal, as JSON")
     asked = parser.parse_args(arguments)
-    found = list(recordings(asked.folder, asked.wire))
+    found = [one for folder in asked.folders for one in recordings(folder, asked.wire)]
     if not found:
-        parser.error(f"there are no recordings in {asked.folder}: NAME.bin, NAME.json, ...")
+        parser.error("there are no recordings in these folders: NAME.bin, NAME.json, ...")
     faults = known_faults(asked.faults)
     with ProcessPoolExecutor() as pool:
         work = partial(judge, faults=faults, quick=asked.quick)
