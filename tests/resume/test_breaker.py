@@ -381,6 +381,27 @@ def test_a_lost_race_is_run_again_on_the_state_that_won() -> None:
     assert breaker.stats().failed == 1
 
 
+class Stuck(MemoryBreakerStore):
+    """Keeps nothing, as where the state names another version than the store compares."""
+
+    asked = 0
+
+    def save(self, name: str, state: BreakerState, *, expected: int) -> bool:
+        self.asked += 1
+        return False
+
+
+def test_a_store_that_never_keeps_anything_is_not_asked_for_ever() -> None:
+    store = Stuck()
+    breaker = CircuitBreaker(QUICK, store=store)
+    passed = permit(breaker, 0)
+    breaker.record(passed, LOST, 0)
+    assert 1 < store.asked <= 100
+    assert breaker.stats() == BreakerStats(permitted=1, failed=1, unreachable=1)
+    breaker.release(permit(breaker, 0))
+    assert store.asked <= 200
+
+
 def test_a_store_refuses_what_was_made_from_an_older_version() -> None:
     store = MemoryBreakerStore()
     assert store.load("api") == KeptCircuit(BreakerState())

@@ -108,11 +108,12 @@ class RedisBreakerStore:
         """
         with self._asking():
             (seconds, micros), kept = self._load(keys=[self._prefix + name])
+            time = int(seconds) + int(micros) / 1e6
         try:
             state = BreakerState() if kept is None else _decoder.decode(kept)
-        except ValueError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise BreakerStoreError(f"{self._prefix}{name} holds no circuit: {error}") from error
-        return KeptCircuit(state, int(seconds) + int(micros) / 1e6)
+        return KeptCircuit(state, time)
 
     def save(self, name: str, state: BreakerState, *, expected: int) -> bool:
         """Keep this state, unless the version there is not the expected one: then False.
@@ -126,7 +127,9 @@ class RedisBreakerStore:
                 keys=[self._prefix + name],
                 args=[expected, state.version, msgspec.json.encode(state), lifetime],
             )
-        return bool(saved)
+            if type(saved) is not int:
+                raise TypeError(f"the script answers 0 or 1, not {type(saved).__name__}")
+        return saved == 1
 
     def close(self) -> None:
         """Close the connections of the client."""
@@ -139,6 +142,6 @@ class RedisBreakerStore:
             raise BreakerStoreError("Redis failed a moment ago and is not asked yet")
         try:
             yield
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # also what redis-py makes of bytes that are no Redis's
             self._rests_until = monotonic() + self._pause
-            raise BreakerStoreError(f"Redis failed: {error}") from error
+            raise BreakerStoreError(f"Redis failed: {error!r}") from error

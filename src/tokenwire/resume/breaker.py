@@ -104,6 +104,10 @@ class MemoryBreakerStore:
 
 _Answer = TypeVar("_Answer")
 
+_MAX_TRIES: Final = 100
+"""Times that a change is tried. A try is lost to somebody whose own change was kept: who loses so
+many has a store that cannot be kept in, as one whose circuit was written by others."""
+
 DEFAULT_BREAKER = BreakerPolicy()
 
 _UNASKED: Final = -1
@@ -228,7 +232,7 @@ class CircuitBreaker:
         """
         answer, time = None, now
         try:
-            while True:
+            for _ in range(_MAX_TRIES):
                 with self._lock:
                     kept = self._store.load(self._name)
                     time = now if kept.time is None else kept.time
@@ -239,7 +243,9 @@ class CircuitBreaker:
                         replace(after, version=before.version + 1),
                         expected=before.version,
                     ):
-                        break
+                        return answer, time
+            answer = None  # nothing was kept
+            self._add("unreachable")
         except BreakerStoreError:
             # What was to be saved may be kept all the same: a permit of it must be answered.
             self._add("unreachable")
