@@ -37,11 +37,12 @@ _holds_secret: Final = re.compile(
 _is_open: Final = re.compile(r"idempotency-key|www-authenticate", re.IGNORECASE).fullmatch
 
 # Keys and signatures in a URL's query, as ?key=... of Google or &sig=... of Azure, and the password
-# before its host.
+# before its host. A name ends where the next one may begin, or a peer's row of question marks would
+# cost its length squared.
 _secrets_in_url: Final = re.compile(
-    r"(?P<query>[?&](?:[^=&#\s]*(?:key|token|sig|signature|secret|password|credential|auth)|code)=)"
-    r"(?P<value>[^&#\s'\"]+)"
-    r"|(?P<user>//[^/?#\s:@]*:)(?P<password>[^/?#\s@]+)(?=@)",
+    r"(?P<query>[?&](?:[^?=&#\s]*(?:key|token|sig|signature|secret|password|credential|auth)|code)=)"
+    r"(?P<value>[^&#\s'\"]++)"
+    r"|(?P<user>//[^/?#\s:@]*+:)(?P<password>[^/?#\s@]++)(?=@)",
     re.IGNORECASE,
 )
 
