@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -15,8 +15,19 @@ from tokenwire.errors import FramingError, Recovery
 from tokenwire.events import Error
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
+from tokenwire.request import masked
 
-_TITLE: Final = re.compile(rb"<title[^>]*>\s*([^<]{1,200}?)\s*</title", re.IGNORECASE)
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# Each part ends where the next tag begins, so that no page is searched more than twice.
+_TITLE: Final = re.compile(rb"<title[^<>]*+>([^<]*+)</title", re.IGNORECASE)
+_LONGEST_TITLE: Final = 200
+_LONGEST_PLACE: Final = 500  # of a redirect, as shown
+
+# Of a header that is parsed: no date and no number is longer.
+_LONGEST_VALUE: Final = 100
+_LONGEST_WAIT: Final = 999_999_999_999_999.0  # seconds, with which times can still be reckoned
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
 
@@ -29,7 +40,7 @@ def judge_response(
         ``None`` if it is. Otherwise what collects the body and makes the `Error`; where only the
         content type is odd, it may still find a stream.
     """
-    named = {name.lower(): value for name, value in headers.items()}
+    named = {_text(name).lower(): _text(value) for name, value in headers.items()}
     media_type = named.get("content-type", "").partition(";")[0].strip().lower()
     fits = media_type in dialect.media_types or dialect.media_types == ("*/*",)
     good = status == 200 if dialect.strict else 200 <= status < 300
@@ -39,6 +50,11 @@ def judge_response(
         if not dialect.strict:
             return ResponseBody(status, named, media_type, dialect, limits, doubtful=True)
     return ResponseBody(status, named, media_type, dialect, limits, doubtful=False)
+
+
+def _text(value: object) -> str:
+    """A name or value of a header: some clients give bytes, and tests of callers numbers."""
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 class ResponseBody:
@@ -139,15 +155,16 @@ class ResponseBody:
         if self._status in _WITHOUT_BODY:
             return f"the server answered {self._status} and no body: there is no stream"
         if 300 <= self._status < 400:
-            place = self._headers.get("location", "nowhere")
+            place = masked(self._headers.get("location", "nowhere"))[:_LONGEST_PLACE]
             return f"the server redirects to {place!r} and the client did not follow"
         return f"the server answered {self._status}"
 
     def _excerpt(self) -> str:
         body = bytes(self._body)
-        title = _TITLE.search(body)
+        found = _TITLE.search(body)
+        title = found[1].strip()[:_LONGEST_TITLE] if found else b""
         if title:
-            return f"; a page titled {title[1].decode('utf-8', 'replace')!r}"
+            return f"; a page titled {title.decode('utf-8', 'replace')!r}"
         return f"; its body begins with {body[:200].decode('utf-8', 'replace')!r}" if body else ""
 
     def _vendor_error(self) -> VendorError | None:
@@ -199,19 +216,37 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
     The date form is counted from the response's own ``Date``: no clock is read here.
     """
-    milliseconds = headers.get("retry-after-ms", "")
-    if milliseconds.isascii() and milliseconds.isdigit():
-        return int(milliseconds[:15]) / 1000
-    value = headers.get("retry-after", "").strip()
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    until, now = _date(value), _date(headers.get("date", ""))
+    try:
+        return max(0.0, (until - now).total_seconds()) if until and now else None
+    except TypeError:  # only one has a zone
+        return None
+
+
+def _number(value: str) -> float | None:
+    """A header that is a number: digits, perhaps with a point. Not all that `float` reads."""
+    value = value.strip(" \t")
     if value.isascii() and value.replace(".", "", 1).isdigit():
-        return float(value[:15])
+        return min(float(value[:_LONGEST_VALUE]), _LONGEST_WAIT)
+    return None
+
+
+def _date(value: str) -> datetime | None:
+    """A header that is a date."""
+    if not value or len(value) > _LONGEST_VALUE:
+        return None
     from email.utils import parsedate_to_datetime  # late: it brings sockets and calendars along
 
     try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):  # no date, or only one with a zone
+        return parsedate_to_datetime(value)
+    except Exception:  # it promises a ValueError, and raises OverflowError too
         return None
 
 

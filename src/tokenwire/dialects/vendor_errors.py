@@ -46,6 +46,10 @@ RETRYABLE_CODES: Final = frozenset(
     }
 )
 
+# How deep an error may hide in others. Services wrap one in one; what a hostile server nests is
+# not followed to its end.
+_MAX_DEPTH: Final = 8
+
 # Beyond what a code says: these stay wrong however often they are sent, though some come with 429.
 FATAL_CODES: Final = frozenset({"insufficient_quota", "billing_error"})
 
@@ -125,13 +129,14 @@ def read_error(error: Any, *, beside: Mapping[str, Any] | None = None) -> Vendor
         error: The value itself.
         beside: The document around it, which may hold the status.
     """
-    if is_list(error) and error:
-        error = error[0]
+    for _ in range(_MAX_DEPTH):
+        if is_list(error) and error:
+            error = error[0]
+        if not is_mapping(error) or not is_mapping(error.get("error")):
+            break
+        error, beside = error["error"], error
     if not is_mapping(error):
         return VendorError(_word(error) or "the service reported an error without a message")
-    nested = error.get("error")
-    if is_mapping(nested):
-        return read_error(nested, beside=error)
     codes = ("code", "type", "status", "error_code", "error_type", "status_code")
     words = {name: error.get(name) for name in codes if isinstance(error.get(name), str)}
     code = _first(words, *codes) or _first(error, *codes)  # a word says more than a number

@@ -107,9 +107,10 @@ def json_text(value: object) -> str:
     One that is nested more deeply than it can be written is ``null``.
     """
     try:
-        return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
+        try:
+            return msgspec.json.encode(value).decode()
+        except UnicodeEncodeError:
+            return json.dumps(value)
     except RecursionError:
         return "null"
 
