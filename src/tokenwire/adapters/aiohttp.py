@@ -8,9 +8,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, TypeVar, Unpack
 
-import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from multidict import CIMultiDict
+from tokenwire.adapters._extra import Extra
+
+with Extra("aiohttp"):
+    import aiohttp
+    from aiohttp.http_exceptions import HttpProcessingError
+    from multidict import CIMultiDict
 
 from tokenwire import drive
 from tokenwire.adapters._request import plain

@@ -9,10 +9,14 @@ from time import monotonic
 from typing import Any, Final, TypeAlias, Unpack
 from urllib.parse import urlsplit
 
-import anyio
-import h11
 import msgspec
-from anyio.abc import ByteReceiveStream, ByteStream
+
+from tokenwire.adapters._extra import Extra
+
+with Extra("h11"):
+    import anyio
+    import h11
+    from anyio.abc import ByteReceiveStream, ByteStream
 
 from tokenwire import drive
 from tokenwire.adapters._h11_exchange import FAILURES, Exchange, write

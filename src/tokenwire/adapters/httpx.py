@@ -8,7 +8,10 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-import anyio  # both clients stand on it
+from tokenwire.adapters._extra import Extra
+
+with Extra("httpx", "httpx2"):
+    import anyio  # both clients stand on it
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt

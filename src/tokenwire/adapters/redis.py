@@ -16,9 +16,13 @@ from time import monotonic
 from typing import Any, Final
 
 import msgspec
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from tokenwire.adapters._extra import Extra
+
+with Extra("redis"):
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
 from tokenwire.resume.breaker import BreakerStoreError, KeptCircuit
 from tokenwire.resume.circuit import BreakerState

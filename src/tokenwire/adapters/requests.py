@@ -8,9 +8,12 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, Unpack
 
-import requests
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from tokenwire.adapters._extra import Extra
+
+with Extra("requests"):
+    import requests
+    from requests.structures import CaseInsensitiveDict
+    from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from tokenwire import drive
 from tokenwire.adapters._interrupt import Interrupt
