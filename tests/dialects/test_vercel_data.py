@@ -92,8 +92,8 @@ def test_every_prefix_is_a_truncation_until_the_finish() -> None:
         ({"finishReason": "length"}, "length", "length"),
         ({"finishReason": "content-filter"}, "content_filter", "content-filter"),
         ({"finishReason": "unknown"}, "other", "unknown"),
-        ({"finishReason": 3, "usage": [1]}, "other", None),
-        ({}, "other", None),
+        ({"finishReason": 3, "usage": [1]}, "other", "3"),
+        ({}, "stop", None),
     ],
 )
 def test_reasons(value: Any, reason: Any, raw: str | None) -> None:

@@ -33,6 +33,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
+from tokenwire.dialects.wire import MAX_INDEX
 
 DONE = b"data: [DONE]\n\n"
 FINISH = {"type": "finish", "finishReason": "stop"}
@@ -112,8 +113,8 @@ def test_every_prefix_is_a_truncation_until_the_finish() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason", "raw"),
     [
-        ({"type": "finish"}, "other", None),
-        ({"type": "finish", "finishReason": ""}, "other", None),
+        ({"type": "finish"}, "stop", None),
+        ({"type": "finish", "finishReason": ""}, "stop", None),
         ({"type": "finish", "finishReason": "length"}, "length", "length"),
         ({"type": "finish", "finishReason": "content-filter"}, "content_filter", "content-filter"),
         ({"type": "finish", "finishReason": "tool-calls"}, "tool_calls", "tool-calls"),
@@ -127,6 +128,50 @@ def test_reasons(payload: Any, reason: Any, raw: str | None, sentinel: bytes) ->
     """Q17: with [DONE] or without."""
     got = read([wire(payload) + sentinel], "vercel-ui").events
     assert got == [Finished(0, reason, raw), Done(reason)]
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning"])
+@pytest.mark.parametrize("word", [None, "unknown", "other"])
+def test_a_block_left_open_where_nobody_knows_why_it_ended_was_cut(kind: str, word: Any) -> None:
+    """The SDK closes what it began, unless the model's own stream broke off."""
+    begun = {"type": f"{kind}-start", "id": "1"}
+    ended = {"type": f"{kind}-end", "id": "1"}
+    finish = {"type": "finish"} if word is None else {"type": "finish", "finishReason": word}
+    for end in (DONE, b""):
+        cut_off = read([wire(begun, say("a", kind=kind), finish) + end], "vercel-ui").events[-1]
+        assert isinstance(cut_off, Error)
+        assert cut_off.kind == "truncated"
+        whole = read([wire(begun, say("a", kind=kind), ended, finish) + end], "vercel-ui").events
+        assert isinstance(whole[-1], Done)
+    known = read([wire(begun, say("a", kind=kind), FINISH)], "vercel-ui").events
+    assert known[-1] == Done("stop")  # it is said why
+
+
+def test_a_text_that_no_event_began_is_not_left_open() -> None:
+    assert read([wire(say("a"), {"type": "finish"})], "vercel-ui").events[-1] == Done("stop")
+
+
+def test_calls_that_wait_for_the_client_are_the_reason_where_none_is_given() -> None:
+    asked = call("available", toolName="f", input={})
+    answered = {"type": "tool-output-available", "toolCallId": "c", "output": 1}
+    ran = call("available", toolName="f", input={}, providerExecuted=True)
+    finish = {"type": "finish"}
+    for said, reason in (
+        ([asked], "tool_calls"),
+        ([asked, answered], "stop"),
+        ([ran], "stop"),
+    ):
+        assert read([wire(*said, finish)], "vercel-ui").events[-1] == Done(reason)  # type: ignore[arg-type]
+
+
+def test_very_many_blocks_left_open_and_calls_without_an_answer() -> None:
+    blocks = [{"type": "text-start", "id": str(n)} for n in range(MAX_INDEX + 1)]
+    calls = [
+        {"type": "tool-input-available", "toolCallId": str(n), "toolName": "f", "input": {}}
+        for n in range(MAX_INDEX + 1)
+    ]
+    got = read([wire(*blocks, {"type": "reset-step"}, *calls, {"type": "finish"})], "vercel-ui")
+    assert got.events[-1] == Done("tool_calls")
 
 
 @pytest.mark.parametrize("word", ["error", "interrupted"])
@@ -459,7 +504,7 @@ _ends = st.sampled_from(
         ("tool_calls", "tool-calls"),
         ("cancelled", "abort"),
         ("other", "brand-new"),
-        ("other", None),
+        ("other", "other"),
         ("content_filter", "content-filter"),
     ]
 )

@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tokenwire.dialects.one_choice import OneChoice
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.wire import MAX_INDEX, json_text, malformed
-from tokenwire.events import Event, Reason, ToolCall, Usage
+from tokenwire.events import Event, Finished, Reason, ToolCall, Usage
 from tokenwire.frame import Frame
 
 FINISH_REASONS: Final[Mapping[str, Reason]] = {
@@ -26,6 +27,10 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
     "abort": "cancelled",  # the type of an event, where the stream says it
 }
 """Anything else is ``other``, as ``other`` and ``unknown`` are."""
+
+
+UNTOLD: Final = frozenset({None, "other", "unknown"})
+"""What a finish says that does not know why the answer ended."""
 
 
 class InputDetails(Struct, rename="camel"):
@@ -86,11 +91,17 @@ class Calls:
     A call may also come whole, without a beginning. One that is not ended is never complete.
     """
 
-    __slots__ = ("_fed", "_numbered")
+    __slots__ = ("_asked", "_fed", "_numbered")
 
     def __init__(self) -> None:
         self._numbered = NumberedCalls()
         self._fed: set[str] = set()  # keys of the open calls that had pieces
+        self._asked: dict[str, None] = {}  # ids of complete calls that nobody answered yet
+
+    @property
+    def wait(self) -> bool:
+        """There are calls that the client is to run."""
+        return bool(self._asked)
 
     def begin(
         self, id: str, name: str | None, frame: Frame, *, executed: bool = False
@@ -116,6 +127,8 @@ class Calls:
         self, id: str, name: str | None, value: Any, frame: Frame, *, executed: bool = False
     ) -> Sequence[Event]:
         """A call is complete with this input."""
+        if not executed and len(self._asked) < MAX_INDEX:
+            self._asked[id] = None
         arguments = json_text({} if value is None else value)
         key = self._numbered.get(id)
         if key is None:
@@ -132,6 +145,7 @@ class Calls:
         """A result came: if the call is open, it was complete, and the service ran it."""
         key = self._numbered.get(id)
         self.void(id)
+        self._asked.pop(id, None)
         if key is None:
             return ()
         return (ToolCall(key, complete=True, provider_executed=True, frame=frame),)
@@ -141,6 +155,19 @@ class Calls:
         self._fed.discard(self._numbered.close(id) or "")
 
     def void_all(self) -> None:
-        """Forget all open calls."""
+        """Forget all calls."""
         self._numbered.close_all()
         self._fed.clear()
+        self._asked.clear()
+
+    def finish(self, raw: str | None, choice: OneChoice, frame: Frame) -> list[Event]:
+        """`Finished`, where the stream says that the answer is over.
+
+        Versions before 5.1 and other servers give no reason, for an error or an abort has an event
+        of its own: it is a stop then, or the calls wait to be run.
+        """
+        finished = choice.finish(raw, frame)
+        if raw is None and finished:
+            choice.reason = "tool_calls" if self.wait else "stop"
+            finished = [Finished(0, choice.reason, None, frame=frame)]
+        return finished

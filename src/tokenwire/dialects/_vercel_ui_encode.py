@@ -78,8 +78,7 @@ class VercelUIEncoder:
                 word = word_for(event, FINISH_REASONS)
                 if word == "abort":
                     return (*self._close(), *_frame("abort"))
-                unsaid = event.reason == "other" and event.raw_reason is None
-                return (*self._close(), *_frame("finish", **({} if unsaid else _word(word))))
+                return (*self._close(), *_frame("finish", finishReason=word))
             case Heartbeat():
                 return heartbeat(event)
             case Error(fatal=True, message=message):
@@ -132,7 +131,3 @@ def _say(kind: str, id: str, text: str, **more: Any) -> tuple[Frame]:
 
 def _frame(kind: str, **fields: Any) -> tuple[Frame]:
     return json_frame({"type": kind, **fields})
-
-
-def _word(word: str) -> dict[str, str]:
-    return {"finishReason": word}

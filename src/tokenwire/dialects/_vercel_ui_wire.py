@@ -58,12 +58,24 @@ class Parts:
         step: The number of the first one of the current step.
     """
 
-    __slots__ = ("_named", "next", "step")
+    __slots__ = ("_begun", "_named", "next", "step")
 
     def __init__(self) -> None:
         self._named: dict[str, int] = {}
+        self._begun: set[str] = set()  # names of those that an event of its own began
         self.next = 0
         self.step = 0
+
+    @property
+    def left_open(self) -> bool:
+        """A block was begun and never ended."""
+        return bool(self._begun)
+
+    def begin(self, id: object) -> None:
+        """An event says that a block begins."""
+        self.open(id)
+        if len(self._begun) < MAX_INDEX:
+            self._begun.add(str(id))
 
     def open(self, id: object) -> int:
         """The number of a block that begins. The last of very many share one."""
@@ -82,10 +94,12 @@ class Parts:
     def close(self, id: object) -> None:
         """The block ended; its name may be used again."""
         self._named.pop(str(id), None)
+        self._begun.discard(str(id))
 
     def void_step(self) -> range:
         """The current step's numbers, none of which is open any longer."""
         self._named.clear()
+        self._begun.clear()
         numbers = range(self.step, self.next)
         self.step = self.next
         return numbers

@@ -19,6 +19,7 @@ from tokenwire.dialects._vercel import FINISH_REASONS, Calls, read_usage
 from tokenwire.dialects._vercel_data_encode import DATA, VercelDataEncoder
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import read_error
+from tokenwire.dialects.wire import json_text
 from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.codelines import CodeLinesFramer
@@ -61,10 +62,10 @@ class Decoder:
             case "f", {"messageId": str(id)}:
                 return self._choice.start(frame, id)
             case "d", {}:
-                word = value.get("finishReason")
+                word = json_text(said) if (said := value.get("finishReason")) else ""
                 self._over = True
                 return [
-                    *self._choice.finish(word if isinstance(word, str) and word else None, frame),
+                    *self._calls.finish(_text(said) or word or None, self._choice, frame),
                     *read_usage(value.get("usage"), frame, final=True),
                 ]
             case "j", {"signature": str(signature)}:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
-from tokenwire.dialects._vercel import FINISH_REASONS, Calls, read_usage
+from tokenwire.dialects._vercel import FINISH_REASONS, UNTOLD, Calls, read_usage
 from tokenwire.dialects._vercel_ui_encode import VercelUIEncoder
 from tokenwire.dialects._vercel_ui_wire import AFTER_THE_END, DATA, EventWire, Parts, signature_in
 from tokenwire.dialects.one_choice import OneChoice, read_frame
@@ -47,7 +47,7 @@ class Decoder:
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if is_done_sentinel(frame.data or b""):
-            return self._choice.done_at_sentinel(frame, "a finish or abort event")
+            return self._choice.done_at_sentinel(frame, "a finish or abort event behind all blocks")
         return read_frame(frame, EventWire, _decode_json, self._receive)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -72,9 +72,7 @@ class Decoder:
             case "message-metadata":
                 return self._receive_metadata(wire, frame)
             case "finish":
-                finished = self._choice.finish(wire.finish_reason or None, frame)
-                self._over = True
-                return [*finished, *self._receive_metadata(wire, frame)]
+                return self._finish(wire, frame)
             case "abort":
                 self._over = True
                 return self._choice.finish("abort", frame)
@@ -89,16 +87,18 @@ class Decoder:
         if kind in DATA or kind.startswith("data-"):
             if kind == "tool-input-error":  # the call is void, so it is never complete
                 self._calls.void(wire.tool_call_id or "")
+            elif kind.startswith("tool-output-"):
+                self._calls.answer(wire.tool_call_id or "", frame)
             return (Data(kind, json_or_text(frame.data or b""), frame=frame),)
         match kind:
             case "start-step":
                 self._begin_step()
             case "text-start":
-                self._texts.open(wire.id)
+                self._texts.begin(wire.id)
             case "text-end":
                 self._texts.close(wire.id)
             case "reasoning-start":
-                self._thoughts.open(wire.id)
+                self._thoughts.begin(wire.id)
                 return self._receive_reasoning(wire, frame)
             case "finish-step":
                 pass
@@ -153,6 +153,16 @@ class Decoder:
         if usage and not rest:
             return usage
         return [Data("message-metadata", metadata, frame=frame), *usage]
+
+    def _finish(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
+        raw = wire.finish_reason or None
+        if raw in UNTOLD and (self._texts.left_open or self._thoughts.left_open):
+            # The SDK closes all that it began: the model's own stream broke off in a block.
+            self._choice.reason = None
+            return self._receive_metadata(wire, frame)
+        finished = self._calls.finish(raw, self._choice, frame)
+        self._over = True
+        return [*finished, *self._receive_metadata(wire, frame)]
 
     def _begin_step(self) -> None:
         self._alone = self._alone and not self._filled
@@ -212,6 +222,9 @@ VERCEL_UI = Dialect(
             " is Done too.",
             "Q24: tool-input-available repeats the input that came in pieces; it is not doubled.",
             "finish-step ends one call of the model, not the answer.",
+            "finish without a finishReason is a stop, or tool_calls where calls wait for the"
+            " client. Where a text is left open behind it, and the reason is none, other or"
+            " unknown, the answer was cut.",
             "reset-step voids the current step. In an answer's only step with content that is one"
             " Reset of everything, what came before it too. In a later step it is a Reset of each"
             " of its texts; its reasoning, its data and its complete tool calls cannot be taken"
