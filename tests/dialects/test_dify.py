@@ -140,6 +140,31 @@ def test_a_chatflow_ends_with_its_message() -> None:
     ]
 
 
+def test_a_chatflow_may_end_its_message_first_and_finishes_once() -> None:
+    """The documented order, beside the one above; the workflow says why it ended in both."""
+    got = to_the_end(*CHATFLOW[:3], END, CHATFLOW[3])
+    assert got[4:] == [
+        *ENDED[:2],
+        Data("workflow_finished", CHATFLOW[3]),
+        Usage(total_tokens=12, final=True),
+        Finished(0, "stop", "succeeded"),
+        Done("stop"),
+    ]
+    stopped = run("workflow_finished", **HEAD, data={"status": "stopped"})
+    ends = to_the_end(*CHATFLOW[:3], END, stopped)[-2:]
+    assert ends == [Finished(0, "cancelled", "stopped"), Done("cancelled")]
+    failed = run("workflow_finished", **HEAD, data={"status": "failed", "error": "no"})
+    assert to_the_end(*CHATFLOW[:3], END, failed)[-1] == Error("vendor", "no", "failed")
+
+
+def test_a_message_is_complete_though_its_workflow_says_no_more() -> None:
+    got = to_the_end(*CHATFLOW[:3], END)
+    assert got[-4:] == [*ENDED[:2], *ENDED[2:]]
+    more = to_the_end(*CHATFLOW[:3], END, say("message", answer="!"))
+    assert isinstance(more[-1], Error)
+    assert more[-1].kind == "truncated"
+
+
 def test_a_chatflow_may_replace_its_text_after_the_workflow() -> None:
     cut_off = to_the_end(*CHATFLOW)
     assert isinstance(cut_off[-1], Error)

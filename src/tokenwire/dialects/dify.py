@@ -4,9 +4,9 @@ Source: https://docs.dify.ai/api-reference, and the source of Dify (``task_entit
 task pipelines).
 
 An answer is complete at ``message_end``, a workflow's at ``workflow_finished``, either of them at
-``workflow_paused``. A chatflow sends ``workflow_finished`` first and ``message_end`` last, and may
-replace the whole text between them: what belongs to a message is complete at ``message_end`` alone.
-Speech may follow either, so `Done` comes at the end of the body.
+``workflow_paused``. A chatflow sends both, in either order, and may replace the whole text between
+them: what belongs to a message is complete at ``message_end`` alone, and why it ended the workflow
+knows. Speech may follow either, so `Done` comes at the end of the body.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ _RUNS: Final = frozenset(
     }
 )
 
+# What only a workflow sends.
+_WORKS: Final = frozenset({"node_started", "workflow_started"})
+
 _decode_json = JSONDecoder(EventWire).decode
 
 
@@ -94,6 +97,8 @@ class Decoder:
         self._choice = OneChoice(REASONS)
         self._over = False
         self._is_message = False  # and not a workflow's run alone
+        self._works = False  # a workflow began and has not said how it ended
+        self._ended: Frame | None = None  # a message_end that waits for that
         self._failure: VendorError | None = None
         self._thought: str | None = None  # the id of the one whose tool was told
         self._calls = 0
@@ -106,14 +111,19 @@ class Decoder:
         """Nothing more can come: the answer is as complete as its last event said."""
         if self._failure is not None:
             return (self._failure.event(),)
-        return self._choice.done() if self._over else ()
+        if not self._over:
+            return ()
+        ended, self._ended = self._ended, None
+        finished = self._choice.finish("message_end", ended) if ended is not None else []
+        return [*finished, *self._choice.done()]
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         kind = wire.event or frame.event
         if wire.message_id or wire.conversation_id:
             self._is_message = True
         if kind in _RUNS:
-            self._over, self._failure = False, None
+            self._over, self._failure, self._ended = False, None, None
+            self._works = self._works or kind in _WORKS
         id = wire.message_id or wire.workflow_run_id or wire.task_id
         started = self._choice.start(frame, id) if kind not in ("error", "ping") else []
         return [*started, *self._events(kind, wire, frame)]
@@ -175,7 +185,9 @@ class Decoder:
         events = _usage(metadata.get("usage"), frame)
         found = {**{name: metadata.get(name) for name in METADATA}, "files": wire.files}
         events += [Data(name, value, frame=frame) for name, value in found.items() if value]
-        if self._choice.reason in (None, "pause"):  # else the workflow said why
+        if self._works:
+            self._ended = frame
+        elif self._choice.reason in (None, "pause"):  # else the workflow said why
             events += self._choice.finish("message_end", frame)
         return events
 
@@ -187,7 +199,8 @@ class Decoder:
             self._failure = VendorError(
                 _text_in(data, "error") or "the workflow failed without a message", status
             )
-        self._over = not self._is_message
+        self._over = not self._is_message or self._ended is not None
+        self._works, self._ended = False, None
         return [
             _data("workflow_finished", frame),
             *_usage({"total_tokens": data.get("total_tokens")}, frame),
@@ -250,8 +263,9 @@ DIFY = Dialect(
         quirks=(
             "Q8: event: ping has no data.",
             "Q10: the type stands in the JSON, under event.",
-            "A chatflow sends workflow_finished before message_end, and message_replace may come"
-            " between them: only message_end completes a message. A workflow has no message_end.",
+            "A chatflow sends workflow_finished and message_end, in either order, and"
+            " message_replace may come between them: only message_end completes a message, and the"
+            " workflow says why it ended. A workflow alone has no message_end.",
             "Speech (tts_message) may follow message_end, so Done comes at the end of the body.",
             "message_replace and text_replace replace all text so far: a Reset with the new text.",
             "agent_thought is told several times with one id: its tool is a call that Dify runs"
