@@ -35,11 +35,9 @@ _AWAITED = (
     "object_streaming.0.4",
     "langgraph",
     "langserve-text",
-    "openai-assistants/",
     "ChatWithBasicAudioOutput.",
     "ChatTests-ChatWithAudioAsync.",
     "recordings-servers/aimock-anthropic-",
-    "recordings-servers/vercelui-pydanticai-",
 )
 
 

@@ -84,6 +84,33 @@ def decode(*events: Named) -> list[Event]:
     return found
 
 
+def test_a_run_that_ends_twice_in_one_frame() -> None:
+    """Gateways glue payloads together; the second end says nothing new."""
+    over = {"object": "thread.run", "status": "completed", "incomplete_details": {"reason": "max"}}
+    twice = json.dumps(over) * 2
+    events = Decoder().receive_frame(Frame(twice.encode(), "thread.run.completed"))
+    assert [one for one in events if isinstance(one, Finished)] == [
+        Finished(0, "length", "completed")
+    ]
+
+
+def test_the_details_of_counts() -> None:
+    """Its name for the prompt's has one "s" less than in the other APIs."""
+    counts = {
+        "prompt_tokens": 3,
+        "prompt_token_details": {"cached_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+    assert decode(run("in_progress", usage=counts)) == [
+        Usage(3, reasoning_tokens=0, cache_read_tokens=2)
+    ]
+    assert decode(run("in_progress", usage={})) == []
+    told = [Started("r", "gpt"), Usage(3, 2, 5, 1, 2, final=True), Finished(0, "stop", "completed")]
+    encoder = StreamEncoder(OPENAI_ASSISTANTS)
+    wire = b"".join(encoder.send(one) for one in [*told, Done("stop")])
+    assert Usage(3, 2, 5, 1, 2, final=True) in read([wire], OPENAI_ASSISTANTS).events
+
+
 DONE = b"event: done\ndata: [DONE]\n\n"
 COUNTS = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 ANSWER = [

@@ -202,9 +202,14 @@ def _asked(call: _Call) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": function}
 
 
-def _usage(usage: Usage) -> dict[str, int | None]:
+def _usage(usage: Usage) -> dict[str, Any]:
+    details = {
+        "prompt_token_details": ("cached_tokens", usage.cache_read_tokens),
+        "completion_tokens_details": ("reasoning_tokens", usage.reasoning_tokens),
+    }
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
+        **{name: {of: count} for name, (of, count) in details.items() if count is not None},
     }

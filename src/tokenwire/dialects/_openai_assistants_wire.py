@@ -53,10 +53,20 @@ class DeltaWire(Struct, gc=False):
     step_details: StepDetailsWire | None = None
 
 
+class PromptDetailsWire(Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class CompletionDetailsWire(Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
 class UsageWire(Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    prompt_token_details: PromptDetailsWire | None = None  # one "s" less than elsewhere
+    completion_tokens_details: CompletionDetailsWire | None = None
 
 
 class EventWire(Struct, gc=False):

@@ -176,10 +176,11 @@ class Decoder:
             events += self._receive_required(wire.required_action, frame)
         elif status == "failed" and wire.last_error:
             return [*events, read_error(wire.last_error).event(frame)]
-        events += self._answer.finish(status, frame)
+        finished = self._answer.finish(status, frame)
         if status == "completed" and wire.incomplete_details:  # it ran into a limit all the same
             self._answer.reason = "length"
-            events[-1] = Finished(0, "length", status, frame=frame)
+            finished = [Finished(0, "length", status, frame=frame)] if finished else []
+        events += finished
         events += _usage(wire.usage, frame, final=True)
         return [*events, *self._answer.done(frame)]
 
@@ -235,8 +236,17 @@ def _receive_call(call: CallWire, key: str, frame: Frame) -> list[Event]:
 def _usage(wire: UsageWire | None, frame: Frame, *, final: bool) -> list[Event]:
     if wire is None:
         return []
-    counts = (wire.prompt_tokens, wire.completion_tokens, wire.total_tokens)
-    return [Usage(*counts, final=final, frame=frame)]
+    came, went = wire.prompt_token_details, wire.completion_tokens_details
+    usage = Usage(
+        wire.prompt_tokens,
+        wire.completion_tokens,
+        wire.total_tokens,
+        went.reasoning_tokens if went is not None else None,
+        came.cached_tokens if came is not None else None,
+        final=final,
+        frame=frame,
+    )
+    return [] if usage == Usage(final=final) else [usage]
 
 
 OPENAI_ASSISTANTS = Dialect(
