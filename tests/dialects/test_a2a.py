@@ -314,6 +314,17 @@ def test_a_message_in_place_of_a_task() -> None:
         ),
         ("rejected", [Refusal("ab"), Finished(0, "refusal", "rejected"), Done("refusal")]),
         ("failed", [Error("vendor", "ab", "failed")]),
+        *(  # one L and two: 1.0 has one, 0.3 over HTTP+JSON two
+            (
+                state,
+                [
+                    Data("message", {"messageId": "m", "parts": [{"text": "a"}, {"text": "b"}]}),
+                    Finished(0, "cancelled", state),
+                    Done("cancelled"),
+                ],
+            )
+            for state in ("TASK_STATE_CANCELED", "TASK_STATE_CANCELLED", "canceled", "cancelled")
+        ),
     ],
 )
 def test_last_words(state: str, said: list[Event]) -> None:

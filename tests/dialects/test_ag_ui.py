@@ -246,6 +246,27 @@ def test_encrypted_values_of_tool_calls() -> None:
     assert told(STARTED, one, FINISHED)[1] == Data("REASONING_ENCRYPTED_VALUE", one)
 
 
+def test_encrypted_values_are_signatures_of_thoughts_that_came_before_alone() -> None:
+    """Servers attach them to any message, as to a tool's result."""
+    value = event("REASONING_ENCRYPTED_VALUE", subtype="message", entityId="r", encryptedValue="x")
+    assert told(STARTED, value, FINISHED)[1] == Data("REASONING_ENCRYPTED_VALUE", value)
+    result = event("TOOL_CALL_RESULT", messageId="r", toolCallId="c", content="ok")
+    said = told(STARTED, result, value, FINISHED)
+    assert said[2] == Data("REASONING_ENCRYPTED_VALUE", value)
+    begun = event("REASONING_START", messageId="r")  # it may hold nothing that may be read
+    assert told(STARTED, begun, value, FINISHED)[1] == Reasoning("", signature="x")
+
+
+def test_encrypted_values_do_not_end_a_call_that_comes_in_chunks() -> None:
+    chunk = event("TOOL_CALL_CHUNK", toolCallId="c", toolCallName="f", delta="{")
+    value = event("REASONING_ENCRYPTED_VALUE", subtype="message", entityId="m", encryptedValue="x")
+    more = event("TOOL_CALL_CHUNK", delta="}")
+    said = told(STARTED, chunk, value, more, FINISHED)
+    calls = [one for one in said if isinstance(one, ToolCall)]
+    assert [one.arguments for one in calls] == ["", "{", "}", ""]
+    assert [one.complete for one in calls] == [False, False, False, True]
+
+
 def test_thinking_of_older_versions() -> None:
     events = told(
         STARTED,

@@ -45,6 +45,7 @@ STATES: Final[Mapping[str, Reason]] = {
     "TASK_STATE_INPUT_REQUIRED": "pause",
     "TASK_STATE_AUTH_REQUIRED": "pause",
     "TASK_STATE_CANCELED": "cancelled",
+    "TASK_STATE_CANCELLED": "cancelled",  # 0.3 over HTTP+JSON
     "TASK_STATE_REJECTED": "refusal",
     "TASK_STATE_FAILED": "error",
     "completed": "stop",

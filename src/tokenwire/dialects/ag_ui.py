@@ -100,7 +100,6 @@ DATA_EVENTS: Final = frozenset(
 
 _SILENT: Final = frozenset(
     {
-        "REASONING_START",
         "REASONING_MESSAGE_END",
         "REASONING_END",
         "THINKING_START",
@@ -110,7 +109,16 @@ _SILENT: Final = frozenset(
 )
 
 # What may stand between the chunks of one tool call.
-_BESIDE: Final = frozenset({"RAW", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA", "TOOL_CALL_CHUNK"})
+_BESIDE: Final = frozenset(
+    {
+        "ACTIVITY_DELTA",
+        "ACTIVITY_SNAPSHOT",
+        "RAW",
+        "REASONING_ENCRYPTED_VALUE",
+        "SUBAGENT_STARTED",
+        "TOOL_CALL_CHUNK",
+    }
+)
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -121,6 +129,11 @@ class _Numbers:
     def __init__(self) -> None:
         self._ids = NumberedCalls()
         self._last = ""
+
+    def find(self, id: str | None) -> int | None:
+        """The part of a message that is known."""
+        number = self._ids.get(id) if id else None
+        return None if number is None else int(number)
 
     def get(self, id: str | None) -> int:
         """The part of this message."""
@@ -193,7 +206,7 @@ class Decoder:
             return [Data(kind, json_or_text(frame.data or b""), frame=frame)]
         if kind == "REASONING_ENCRYPTED_VALUE":
             return self._receive_encrypted(wire, frame)
-        if kind in ("REASONING_MESSAGE_START", "THINKING_TEXT_MESSAGE_START"):
+        if kind in ("REASONING_START", "REASONING_MESSAGE_START", "THINKING_TEXT_MESSAGE_START"):
             self._thoughts.get(wire.message_id)
             return []
         if kind == "THINKING_TEXT_MESSAGE_CONTENT":  # [M] before 1.0, without ids
@@ -227,9 +240,14 @@ class Decoder:
         return [Reasoning(delta, 0, part, frame=frame)] if delta else []
 
     def _receive_encrypted(self, wire: EventWire, frame: Frame) -> list[Event]:
-        if wire.subtype == "tool-call" or not wire.encrypted_value:
+        """What the client keeps and sends back with a message or a call; a thought's signature.
+
+        Servers attach such a value to any message, as to a tool's result. Only that of a thought
+        is one of the answer's.
+        """
+        part = self._thoughts.find(wire.entity_id)
+        if part is None or wire.subtype == "tool-call" or not wire.encrypted_value:
             return [Data("REASONING_ENCRYPTED_VALUE", json_or_text(frame.data or b""), frame=frame)]
-        part = self._thoughts.get(wire.entity_id)
         return [Reasoning("", 0, part, wire.encrypted_value, frame=frame)]
 
     # --- tool calls ---
@@ -340,6 +358,8 @@ AG_UI = Dialect(
             "MESSAGES_SNAPSHOT holds the conversation, most of it from before this run: it is Data,"
             " and never takes text back",
             "token counts of several models are added up",
+            "REASONING_ENCRYPTED_VALUE is the signature of a thought that came before it; that of a"
+            " call, a tool's result or another message is Data",
             "pendingToolCallIds in the outcome make the reason tool_calls",
         ),
         doubtful=(
