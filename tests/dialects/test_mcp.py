@@ -27,12 +27,13 @@ from tokenwire import (
     Refusal,
     Started,
     StreamEncoder,
+    StreamParser,
     Token,
     Unknown,
     Usage,
 )
 from tokenwire.dialects._jsonrpc import ReplyFramer, id_text, id_value
-from tokenwire.dialects.mcp import MCP
+from tokenwire.dialects.mcp import MCP, mcp
 
 
 def message(**fields: Any) -> str:
@@ -98,8 +99,32 @@ def test_every_prefix_is_a_truncation() -> None:
             assert Done("stop") not in before
 
 
-def test_done_does_not_wait_for_the_end_of_the_body() -> None:
+def test_done_does_not_wait_for_the_end_of_the_body_where_events_have_ids() -> None:
+    """A stream that is taken up again may stay open behind the response."""
     assert read([WIRE], MCP, eof=False).events[-1] == Done("stop")
+
+
+def test_a_batch_is_over_at_the_end_of_the_body_or_where_its_answers_are_counted() -> None:
+    """2025-03-26: each response may come in an event of its own, and all of them are told."""
+    one = message(id=1, result={"content": [{"type": "text", "text": "a"}]})
+    two = message(id=2, result={"content": [{"type": "text", "text": "b"}], "isError": True})
+    said = [
+        *(Started("1"), Token("a"), Finished(0, "stop")),
+        *(Started("2"), Token("b", 1), Finished(1, "error", "isError")),
+    ]
+    assert told(one, two) == [*said, Done("stop")]
+    assert read([sse(one, two)], MCP, eof=False).events == said
+    lost = StreamParser(MCP)
+    lost.receive_data(sse(one, two))
+    lost.connection_lost("reset")
+    assert list(lost.events()) == [*said, Done("stop")]
+    counted = b"id: 1\n" + sse(one) + b"id: 2\n" + sse(two)
+    assert read([counted], mcp(answers=2), eof=False).events == [*said, Done("stop")]
+    assert read([counted], MCP, eof=False).events == [*said[:3], Done("stop")]
+    assert read([sse(f"[{one},{two}]")], mcp(answers=2), eof=False).events == [*said, Done("stop")]
+    cut = read([sse(one)], mcp(answers=2)).events[-1]
+    assert isinstance(cut, Error)
+    assert cut.kind == "truncated"
 
 
 def test_recognised() -> None:
@@ -211,6 +236,19 @@ def test_an_array_of_messages() -> None:
         Finished(1, "error", "isError"),
         Done("stop"),
     ]
+
+
+def test_an_error_in_an_array_does_not_hide_the_answers_beside_it() -> None:
+    failed = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}
+    one = {"jsonrpc": "2.0", "id": 2, "result": {"content": [{"type": "text", "text": "a"}]}}
+    assert told(json.dumps([failed, one])) == [
+        Error("vendor", "no", "-32601", fatal=False),
+        Started("2"),
+        Token("a"),
+        Finished(0, "stop"),
+        Done("stop"),
+    ]
+    assert told(json.dumps([failed, failed])) == [Error("vendor", "no", "-32601")]
 
 
 def test_the_old_transport_carries_a_whole_session() -> None:

@@ -7,6 +7,12 @@ Each event is a JSON-RPC message. Notifications and requests of the server come 
 to the client's request ends it: an answer is complete at a ``result`` or an ``error``. The same
 response may come as one JSON document with no event stream around it.
 
+Revision 2025-03-26 lets a client send several requests at once, whose responses may come in an
+event each. Nothing in the stream says how many there are, but the server closes it behind the last
+one: `Done` waits for that where events have no ids. Where they have, a stream that is taken up
+again may stay open for ever, and who takes it up behind a response would wait in vain: `Done` comes
+with the first one. ``mcp(answers=2)`` says how many there are.
+
 A tool's result is a list of content blocks: its texts are the answer. Other results are data.
 """
 
@@ -15,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec.json import Decoder as JSONDecoder
-from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
@@ -63,10 +69,16 @@ _decode_json = JSONDecoder(object).decode
 
 
 class Decoder:
-    """Messages to events."""
+    """Messages to events.
 
-    def __init__(self) -> None:
+    Args:
+        answers: How many responses there will be; None: one, or what a batch may have.
+    """
+
+    def __init__(self, answers: int | None = None) -> None:
+        self._expected = answers
         self._in_session = False  # many answers on one stream, which none of them ends
+        self._answers = 0
         self._reason: Reason = "other"
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -77,12 +89,13 @@ class Decoder:
         return read_frame(frame, object, _decode_json, self._receive)
 
     def receive_eof(self) -> Sequence[Event]:
-        """Only a response completes an answer."""
-        return ()
+        """Only a response completes an answer; of several, nothing says how many there are."""
+        whole = self._answers > 0 and self._expected is None and not self._in_session
+        return (Done(self._reason),) if whole else ()
 
     def _receive(self, value: object, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
-        answers = 0
+        before = self._answers
         for message in value if is_list(value) else [value]:
             if not is_mapping(message):
                 events.append(Unknown(frame=frame))
@@ -90,13 +103,16 @@ class Decoder:
                 events.append(_call(message, frame))
             elif error := find_rpc_error(message):
                 failed = error.event(frame)
-                events.append(replace(failed, fatal=not self._in_session))
+                # Beside an answer that came it is not the end of all.
+                fatal = not self._in_session and not _has_answer(value)
+                events.append(msgspec.structs.replace(failed, fatal=fatal))
             elif "result" in message:
-                events += self._answer(message, answers, frame)
-                answers += 1
+                events += self._answer(message, 0 if self._in_session else self._answers, frame)
+                self._answers += 1
             else:
                 events.append(Unknown(frame=frame))
-        if answers and not self._in_session:
+        several = self._expected is None and frame.id is None
+        if before < self._answers >= (self._expected or 1) and not (several or self._in_session):
             events.append(Done(self._reason, frame=frame))
         return events
 
@@ -113,6 +129,10 @@ class Decoder:
             self._reason = reason
         events.append(Finished(index, reason, raw, frame=frame))
         return events
+
+
+def _has_answer(value: object) -> bool:
+    return is_list(value) and any(is_mapping(one) and "result" in one for one in value)
 
 
 def _call(message: Mapping[str, Any], frame: Frame) -> Event:
@@ -265,6 +285,15 @@ def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
         return None
 
 
+def mcp(*, answers: int | None = None) -> Dialect:
+    """The dialect for a batch of requests (2025-03-26).
+
+    Args:
+        answers: How many responses there will be: as many as requests with an id were sent.
+    """
+    return msgspec.structs.replace(MCP, decoder=lambda: Decoder(answers))
+
+
 MCP = Dialect(
     name="mcp",
     framer=ReplyFramer,
@@ -300,12 +329,12 @@ MCP = Dialect(
             "Q7: comments may come before the first message",
             "Q8: the priming event has an id and empty data: a heartbeat that moves the cursor",
             "a server may answer with one JSON document in place of the event stream",
-            "2025-03-26: one event may hold an array; its responses are choices 0, 1, ...",
+            "2025-03-26: the responses to a batch are choices 0, 1, ..., in an event each or in an"
+            " array in one event. Where events have no ids, Done waits for the end of the body, as"
+            " servers end it behind the last response; where they have, it comes with the first"
+            " one, unless mcp(answers=2) says how many there are.",
             "2024-11-05: event: endpoint names an address; the stream then carries the answers of a"
             " whole session, and none of them ends it",
-        ),
-        doubtful=(
-            "responses to a batch that come in events of their own: the first one ends the stream",
         ),
     ),
 )
