@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,16 @@ heartbeats = st.builds(Heartbeat, comments.map(lambda text: text.removeprefix(" 
 counts = st.integers(0, 2**31)
 
 
+@st.composite
+def arguments(draw: st.DrawFn, most: int = 3) -> list[str]:
+    """The pieces of a call's arguments: of one JSON object, or none at all."""
+    if not most or draw(st.booleans()):
+        return []
+    text = json.dumps(draw(st.dictionaries(texts, texts | counts, max_size=2)))
+    cuts = sorted(draw(st.sets(st.integers(1, len(text) - 1), max_size=most - 1)))
+    return [text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]
+
+
 def _error(**fields: Any) -> st.SearchStrategy[Error]:
     return st.builds(Error, st.just("vendor"), texts, recovery=st.just(Recovery.FATAL), **fields)
 
@@ -80,7 +91,7 @@ def _calls(draw: st.DrawFn, first: str, fragment: Callable[[int], str]) -> list[
     for number in range(draw(st.integers(1, 3))):
         key = fragment(number)
         calls.append(ToolCall(key, 0, f"{first}{number}", draw(words)))
-        calls.extend(ToolCall(key, arguments=draw(texts)) for _ in range(draw(st.integers(0, 3))))
+        calls.extend(ToolCall(key, arguments=piece) for piece in draw(arguments()))
     return calls
 
 
@@ -99,8 +110,7 @@ def _anthropic_with_calls(draw: st.DrawFn) -> list[Event]:
     for number in range(draw(st.integers(1, 3))):
         key = str(number)
         events.append(ToolCall(key, 0, f"toolu_{number}", draw(words)))
-        pieces = draw(st.lists(texts, max_size=3))
-        events.extend(ToolCall(key, arguments=piece) for piece in pieces)
+        events.extend(ToolCall(key, arguments=piece) for piece in draw(arguments()))
         events.append(ToolCall(key, complete=True))
     return [*events, Finished(0, "tool_calls", "tool_use"), Done("tool_calls")]
 

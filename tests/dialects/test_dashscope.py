@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.answers import comments, counts, texts, words
+from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import bytewise, every_cut, in_every_cut
 from tests.reading import read
 
@@ -345,7 +345,7 @@ def test_a_hostile_server_does_not_make_it_grow() -> None:
     *_, last = decoder.receive_frame(Frame(json.dumps(many).encode()))
     assert isinstance(last, Error)
     assert not last.fatal
-    calls = message(tool_calls=[{"index": index} for index in range(MAX_INDEX + 1)])
+    calls = message(tool_calls=[{"index": n, "id": f"c{n}"} for n in range(MAX_INDEX + 1)])
     *_, last = decoder.receive_frame(Frame(json.dumps(calls).encode()))
     assert isinstance(last, Error)
     assert not last.fatal
@@ -429,8 +429,7 @@ def answers() -> st.SearchStrategy[list[Event]]:
         st.builds(Data, st.just("search_info"), st.dictionaries(words, counts, min_size=1)),
         st.builds(Heartbeat, comments.map(lambda text: text.lstrip())),
     )
-    pieces = st.lists(texts | alike, max_size=3)
-    calls = st.lists(pieces, max_size=2).map(
+    calls = st.lists(arguments(), max_size=2).map(
         lambda calls: [
             event
             for number, call in enumerate(calls)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,15 +38,48 @@ def test_json_is_whole_and_none_of_its_prefixes_is(value: Any) -> None:
     assert not is_whole(f"{text} {json.dumps([value])}")
 
 
-@pytest.mark.parametrize(
-    "text", ["}", "}{", "][", '{"a":1]', "[1}", "{}{}", "{} 5", '{}"', '"a""b"', "5[]", '"\\']
+WHOLE = (
+    *("", " \n", "{}", '{"a":1}', '[{"a":"}"}]', r'{"a":"\"\\"}', '{"a":"\n"}', '"a\\"b"'),
+    *("null", "12", " true ", "-0.5e3", '{"a": [1, {"b": []}]} \n', "{a: 'odd, not cut'}"),
 )
-def test_what_is_no_whole_value(text: str) -> None:
-    assert not is_whole(text)
-    assert not in_pieces(text)
+CUT = (
+    *("{", '{"a', '{"a":1', "[1}", "{]", "}", '{"a":"\\"}', "nul", "{}{}", "{}x", '"a"1', "1{}"),
+    *("city=Paris", "1" * 65, "[" * 501 + "]" * 501, '{"a":"b\\', "x{", '{}"', "[]]", "}{", "]["),
+    *('{"a":1]', "{} 5", '""""', '"\\', "5[]"),
+)
 
 
-def test_no_arguments_at_all_are_whole() -> None:
-    assert is_whole("")
-    assert is_whole(" ")
-    assert JSONBalance().whole
+def test_what_is_whole_is_so_however_it_is_cut() -> None:
+    """Odd text inside of brackets is the model's mistake, not a cut."""
+    for text in WHOLE:
+        assert in_pieces(text), text
+        for cut in range(len(text) + 1):
+            balance = JSONBalance()
+            balance.add(text[:cut])
+            balance.add(text[cut:])
+            assert balance.whole, text
+
+
+def test_what_is_not_whole_is_not_however_it_is_cut() -> None:
+    for text in CUT:
+        assert not is_whole(text), text
+        assert not in_pieces(text), text
+
+
+def test_what_may_follow() -> None:
+    """Nothing behind a value that is closed; a value behind some signs."""
+    for text, closed, opened, may_open in (
+        ("", False, False, True),
+        ("{", False, True, False),
+        ('{"a', False, True, False),
+        ('{"a": ', False, True, True),
+        ('{"a":"b:', False, True, False),
+        ('{"a":[', False, True, True),
+        ('{"a":1}\n', True, True, False),
+        ('"a"', True, True, False),
+        ("1", False, False, False),
+        ("{}1", False, False, False),
+    ):
+        balance = JSONBalance()
+        balance.add(text)
+        assert (balance.closed, balance.opened, balance.may_open) == (closed, opened, may_open)

@@ -34,12 +34,7 @@ def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
 
 
 RESUMPTION: Final[Resumption] = Resumption(
-    method="cursor",
-    kind="events",
-    field="from in the URL",
-    reconnect=reconnect,
-    beginning=0,
-    naming_headers=("cf-aig-run-id",),
+    method="cursor", kind="events", field="from in the URL", reconnect=reconnect, beginning=0
 )
 """Of all streams that come through AI Gateway: it keeps events, whatever they say."""
 

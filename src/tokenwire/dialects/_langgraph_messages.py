@@ -21,7 +21,7 @@ from tokenwire.dialects._langgraph_wire import (
     read_counts,
 )
 from tokenwire.dialects.cumulative import Cumulative
-from tokenwire.dialects.toolcalls import CUTTING, ToolCallSlots
+from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     is_mapping,
@@ -46,7 +46,7 @@ class _Message:
         self.text = Cumulative()
         self.reasoning = Cumulative()
         self.signature = 0  # the hash of the one said last
-        self.slots = ToolCallSlots(part)
+        self.slots = ToolCallSlots(0, name=part)
         self.calls: Sequence[CallWire] = ()  # whole ones; they wait for the finish
         self.called = False
         self.streamed = False  # in deltas
@@ -146,21 +146,16 @@ class Messages:
         if content.text:
             events.append(Token(content.text, 0, part, frame=frame))
         events.extend(Data(kind, block, 0, part, frame=frame) for kind, block in content.data)
-        for position, call in enumerate(calls):
-            if len(message.slots.keys) == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
-                return
-            begun = len(message.slots.keys)
-            slot = message.slots.place(
-                index=call.index if isinstance(call.index, int) else None,
-                id=call.id,
-                name=call.name,
-                position=position,
-                siblings=len(calls),
+        fragments = [
+            Fragment(
+                call.index if isinstance(call.index, int) else None,
+                call.id,
+                call.name,
+                call.args or "",
             )
-            told = (call.id or None, call.name or None, call.args or "")
-            if any(told) or len(message.slots.keys) > begun:
-                events.append(ToolCall(slot.key, 0, *told, frame=frame))
+            for call in calls
+        ]
+        events += message.slots.receive(fragments, frame)
 
     def _receive_whole(
         self, message: _Message, content: Content, frame: Frame, events: list[Event]
@@ -203,7 +198,7 @@ class Messages:
         if message.finished and (message.worded or not raw):
             return  # merged chunks repeat the word, and even join it: "stopstop"
         reason = reason_for(raw, FINISH_REASONS)
-        message.called = message.called or bool(message.slots.keys or message.calls)
+        message.called = message.called or bool(message.slots or message.calls)
         events += self._close(message, frame, cut=reason in CUTTING)
         message.finished, message.worded, message.calls = True, bool(raw), ()
         if raw:
@@ -214,11 +209,10 @@ class Messages:
 
     def _close(self, message: _Message, frame: Frame, *, cut: bool) -> list[Event]:
         """Close the calls of a message, once; say those that came whole."""
-        keys = message.slots.keys
         if message.finished or cut:
             return []
-        events: list[Event] = [ToolCall(key, complete=True, frame=frame) for key in keys]
-        if keys:
+        events = message.slots.close(frame)
+        if message.slots:
             return events
         for position, call in enumerate(message.calls):
             arguments = call.args if isinstance(call.args, str) else json_text(call.args or {})

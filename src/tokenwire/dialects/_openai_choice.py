@@ -13,8 +13,8 @@ from tokenwire.dialects._openai_wire import (
     read_blocks,
     text_of,
 )
-from tokenwire.dialects.toolcalls import CUTTING, ToolCallSlots
-from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping, malformed, reason_for
+from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
+from tokenwire.dialects.wire import is_list, is_mapping, reason_for
 from tokenwire.events import (
     Data,
     Event,
@@ -23,7 +23,6 @@ from tokenwire.events import (
     Reasoning,
     Refusal,
     Token,
-    ToolCall,
 )
 from tokenwire.frame import Frame
 
@@ -41,7 +40,6 @@ class Choice:
     """
 
     __slots__ = (
-        "_closed",
         "_refused",
         "_slots",
         "_spoke",
@@ -62,14 +60,13 @@ class Choice:
         self.runs = False
         self.went_on = False
         self._slots: ToolCallSlots | None = None  # of its calls, if there are any
-        self._closed = 0  # calls that were told to be complete
         self._spoke = False
         self._thought = False
         self._refused = False
 
     @property
-    def _keys(self) -> list[str]:
-        return [] if self._slots is None else self._slots.keys
+    def _called(self) -> bool:
+        return bool(self._slots)
 
     def receive_delta(self, delta: DeltaWire, frame: Frame, events: list[Event]) -> None:
         """Add the events of a delta."""
@@ -113,7 +110,7 @@ class Choice:
 
     def news_in(self, message: DeltaWire) -> DeltaWire:
         """What a whole message says that no delta said: MiniMax and others repeat it all."""
-        called = bool(self._keys)
+        called = self._called
         return DeltaWire(
             content=None if self._spoke else message.content,
             reasoning_content=None if self._thought else message.reasoning_content,
@@ -142,7 +139,7 @@ class Choice:
     def finish(self, frame: Frame) -> list[Event]:
         """End it without a finish reason, where the sentinel is all that there is."""
         self.finished, self.runs = True, False
-        self.reason = "tool_calls" if self._keys else "other"
+        self.reason = "tool_calls" if self._called else "other"
         return [*self._close_calls(frame), Finished(self.index, self.reason, frame=frame)]
 
     def _go_on(self) -> None:
@@ -168,31 +165,20 @@ class Choice:
         self, calls: list[ToolCallWire], frame: Frame, events: list[Event]
     ) -> None:
         self._go_on()
-        for position, call in enumerate(calls):
-            slots = self._slots = self._slots or ToolCallSlots(self.index)
-            begun = len(slots.keys)
-            if begun == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
-                return
-            function = call.function or FunctionWire()
-            slot = slots.place(
-                index=call.index,
-                id=call.id,
-                name=function.name,
-                position=position,
-                siblings=len(calls),
-            )
-            said = (call.id or None, function.name or None, arguments_of(function.arguments))
-            if any(said) or len(slots.keys) > begun:
-                events.append(ToolCall(slot.key, self.index, *said, frame=frame))
+        slots = self._slots = self._slots or ToolCallSlots(self.index)
+        events += slots.receive([_fragment(call) for call in calls], frame)
+        for call in calls:
             if call.extra_content:
                 events.append(Data("extra_content", call.extra_content, self.index, frame=frame))
 
     def _close_calls(self, frame: Frame) -> list[Event]:
         """The calls that are complete now; each is told once."""
-        keys = self._keys[self._closed :]
-        self._closed += len(keys)
-        return [ToolCall(key, self.index, complete=True, frame=frame) for key in keys]
+        return [] if self._slots is None else self._slots.close(frame)
+
+
+def _fragment(call: ToolCallWire) -> Fragment:
+    function = call.function or FunctionWire()
+    return Fragment(call.index, call.id, function.name, arguments_of(function.arguments))
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

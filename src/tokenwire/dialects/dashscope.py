@@ -29,10 +29,10 @@ from tokenwire.dialects._dashscope_wire import (
     UsageWire,
     read_content,
 )
-from tokenwire.dialects._openai_wire import FunctionWire, ToolCallWire
+from tokenwire.dialects._openai_wire import FunctionWire, ToolCallWire, arguments_of
 from tokenwire.dialects.cumulative import Cumulative, Delta
 from tokenwire.dialects.one_choice import OneChoice, read_frame
-from tokenwire.dialects.toolcalls import CUTTING, ToolCallSlots
+from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
@@ -46,7 +46,6 @@ from tokenwire.events import (
     Event,
     Reasoning,
     Reset,
-    ToolCall,
     Unknown,
     Usage,
 )
@@ -60,22 +59,11 @@ _STATUS: Final = re.compile(rb"(?:HTTP_STATUS/|^status: ?)([1-5][0-9]{2})", re.M
 _decode_json = JSONDecoder(ChunkWire).decode
 
 
-class _Call:
-    """What was said of a tool call."""
-
-    __slots__ = ("arguments", "id", "name")
-
-    def __init__(self, cumulative: bool | None) -> None:
-        self.arguments = Cumulative(cumulative)
-        self.id: str | None = None
-        self.name: str | None = None
-
-
 class _Choice:
     """What is known of one choice."""
 
     __slots__ = (
-        *("answered", "calls", "end", "index", "items", "reasoning", "slots", "spoke"),
+        *("answered", "end", "index", "items", "reasoning", "slots", "spoke"),
         "text",
     )
 
@@ -83,8 +71,7 @@ class _Choice:
         self.index = index
         self.text = Cumulative(cumulative)
         self.reasoning = Cumulative(cumulative)
-        self.slots = ToolCallSlots(index)
-        self.calls: dict[str, _Call] = {}
+        self.slots = ToolCallSlots(index, cumulative=cumulative is True)
         self.items: set[int] = set()  # hashes of what the last content held beside text
         self.spoke = False
         self.answered = False  # more than reasoning was said
@@ -194,35 +181,8 @@ class Decoder:
         frame: Frame,
         events: list[Event],
     ) -> None:
-        for position, wire in enumerate(calls):
-            if len(choice.calls) == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
-                return
-            function = wire.function or FunctionWire()
-            slot = choice.slots.place(
-                index=wire.index,
-                id=wire.id,
-                name=function.name,
-                position=position,
-                siblings=len(calls),
-            )
-            call = choice.calls.get(slot.key)
-            begins = call is None
-            call = call or _Call(self._cumulative)
-            choice.calls[slot.key] = call
-            said = function.arguments
-            text = said if isinstance(said, str) else json_text(said) if said else ""
-            delta = call.arguments.read(text)
-            if delta.replaces:
-                events.append(malformed(frame, "the arguments of a tool call changed"))
-                delta = Delta("")
-            id = None if call.id else slot.id  # they are repeated with whole texts
-            name = None if call.name else slot.name
-            call.id, call.name = slot.id, slot.name
-            if begins or id or name or delta.text:
-                said_now = (id, name, delta.text)
-                events.append(ToolCall(slot.key, choice.index, *said_now, frame=frame))
-            self._learn(call.arguments, frame, events)
+        fragments = [_fragment(wire) for wire in calls]
+        events += choice.slots.receive(fragments, frame)
 
     def _learn(self, text: Cumulative, frame: Frame, events: list[Event]) -> None:
         """One text that shows how it is sent tells it of all."""
@@ -234,8 +194,7 @@ class Decoder:
             return
         self._cumulative = cumulative
         for choice in self._choices.values():
-            for call in choice.calls.values():
-                call.arguments.settle(cumulative)
+            choice.slots.cumulative = cumulative
             self._reason(choice.reasoning.settle(cumulative), choice, frame, events)
             said, replaces = choice.text.settle(cumulative)
             if replaces:
@@ -244,9 +203,7 @@ class Decoder:
     def _receive_finish(self, raw: str, choice: _Choice, frame: Frame, events: list[Event]) -> None:
         finished = choice.end.finish(raw, frame, index=choice.index)
         if finished and choice.end.reason not in CUTTING:
-            events.extend(
-                ToolCall(key, choice.index, complete=True, frame=frame) for key in choice.calls
-            )
+            events += choice.slots.close(frame)
         events += finished
 
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
@@ -270,6 +227,11 @@ class Decoder:
         if value and self._said.get(kind) != value:
             self._said[kind] = value
             events.append(Data(kind, value, frame=frame))
+
+
+def _fragment(wire: ToolCallWire) -> Fragment:
+    function = wire.function or FunctionWire()
+    return Fragment(wire.index, wire.id, function.name, arguments_of(function.arguments))
 
 
 def _error(error: VendorError, frame: Frame) -> Event:

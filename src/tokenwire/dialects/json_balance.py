@@ -5,65 +5,120 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_OUTSIDE: Final = re.compile(r'["{}\[\]]')  # what counts outside of a text
-_INSIDE: Final = re.compile(r'["\\]')  # and inside of one
+from tokenwire.dialects.lenient import JSON
+
+# JSON decoders give up at about a thousand; no tool takes arguments nested half as deep.
+_MAX_DEPTH: Final = 500
+
+# A number or a word where the arguments should be an object: what is longer is neither.
+_MAX_WORD: Final = 64
+
+_INSIDE: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
+_OUTSIDE: Final = re.compile(r'[^"{}\[\]]*+')
+_CLOSERS: Final = {"{": "}", "[": "]"}
 
 
 class JSONBalance:
-    """Counts brackets and knows texts: enough to tell what was cut.
+    """Is a JSON text that comes in pieces whole, or was it cut?
 
-    Its work is linear in the pieces, and it keeps none of them. A bare number or word counts as
-    whole wherever it ends.
+    It looks at strings and brackets alone and keeps only those that are open, so that a piece costs
+    what it is long. Text that is odd inside its brackets is the model's mistake and not a cut::
+
+        balance.add('{"city":"Par')
+        balance.whole  # False
+        balance.add('is"}')
+        balance.whole  # True
     """
 
-    __slots__ = ("_bare", "_braces", "_brackets", "_escaped", "_in_text", "_values")
+    __slots__ = ("_broken", "_closers", "_ended", "_escaped", "_in_text", "_last", "_word")
 
     def __init__(self) -> None:
-        self._values = 0  # that began outside of all brackets
-        self._bare = False  # something else stands there: a number, a word
-        self._braces = 0
-        self._brackets = 0
+        self._closers = ""  # that are awaited, the next one last
         self._in_text = False
-        self._escaped = False  # the last piece ended behind a backslash
+        self._escaped = False  # the last character is a backslash in a string
+        self._ended = False  # the object, list or string is closed
+        self._word = ""
+        self._broken = False  # it is no JSON, or too much of it
+        self._last = ""  # the last character that is no space
 
     @property
     def whole(self) -> bool:
-        """Is it one value and no more? Nothing at all is whole: a call may have no arguments."""
-        is_open = self._in_text or self._braces or self._brackets
-        return not is_open and self._values + self._bare <= 1
+        """It is one JSON value, or nothing at all: tools without parameters get no arguments."""
+        if self._broken or self._in_text or self._closers:
+            return False
+        return not self._word or _is_value(self._word)
 
-    def add(self, piece: str) -> None:
+    @property
+    def closed(self) -> bool:
+        """An object, a list or a string came, and was closed: nothing can follow."""
+        return self._ended and not self._broken
+
+    @property
+    def opened(self) -> bool:
+        """An object or a list came, if not all of it."""
+        return bool(self._closers) or self.closed
+
+    @property
+    def in_text(self) -> bool:
+        """The next character belongs to a string."""
+        return self._in_text
+
+    @property
+    def may_open(self) -> bool:
+        """An object or a list may begin here, as far as the character before tells."""
+        return self._last in ":,[" and not self._in_text
+
+    def add(self, text: str) -> None:
         """Take the next piece."""
-        at, end = 0, len(piece)
-        if self._escaped and piece:
-            at, self._escaped = 1, False
-        while at < end:
-            match = (_INSIDE if self._in_text else _OUTSIDE).search(piece, at)
-            top = not (self._in_text or self._braces or self._brackets)
-            if top and not self._bare:
-                self._bare = bool(piece[at : match.start() if match else end].strip())
-            if match is None:
-                return
-            at = match.end()
-            match match[0]:
-                case "\\":
-                    self._escaped = at == end
-                    at += 1
-                    continue
-                case '"':
-                    self._in_text = not self._in_text
-                case "{":
-                    self._braces += 1
-                case "[":
-                    self._brackets += 1
-                case "}":
-                    self._braces -= 1
-                case _:
-                    self._brackets -= 1
-            if self._braces < 0 or self._brackets < 0:
-                top = True
-                self._values = 1  # and one more: nothing can make this whole
-            self._values += top
+        at, end = 0, len(text)
+        while at < end and not self._broken:
+            at = self._pass_text(text, at) if self._in_text else self._pass_rest(text, at)
+        self._last = text.rstrip()[-1:] or self._last
+
+    def _pass_text(self, text: str, at: int) -> int:
+        if self._escaped:
+            self._escaped = False
+            at += 1
+        found = _INSIDE.match(text, at)
+        at = found.end() if found else at  # it always matches
+        if at < len(text):
+            self._escaped = text[at] == "\\"
+            self._in_text = self._escaped
+            self._ended = not self._in_text and not self._closers
+        return at + 1
+
+    def _pass_rest(self, text: str, at: int) -> int:
+        found = _OUTSIDE.match(text, at)
+        end = found.end() if found else at
+        if not self._closers and (word := text[at:end].strip()):
+            self._take_word(word)
+        if end < len(text):
+            self._take_structure(text[end])
+        return end + 1
+
+    def _take_word(self, word: str) -> None:
+        self._broken = self._ended or len(self._word) + len(word) > _MAX_WORD
+        self._word += word[:_MAX_WORD]
+
+    def _take_structure(self, sign: str) -> None:
+        if sign == self._closers[-1:]:
+            self._closers = self._closers[:-1]
+            self._ended = not self._closers
+        elif sign in "}]":
+            self._broken = True
+        else:
+            beside = not self._closers and (self._ended or self._word)
+            self._broken = bool(beside) or len(self._closers) == _MAX_DEPTH
+            self._in_text = sign == '"'
+            self._closers += _CLOSERS.get(sign, "")
+
+
+def _is_value(text: str) -> bool:
+    try:
+        JSON.decode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_whole(text: str) -> bool:

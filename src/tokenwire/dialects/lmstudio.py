@@ -257,7 +257,6 @@ LMSTUDIO = Dialect(
     decoder=Decoder,
     encoder=Encoder,
     terminator="chat.end",
-    effects=(("integrations",),),
     marks=tuple(
         (f"type={kind}",)
         for kind in (

@@ -1,99 +1,266 @@
-"""Which tool call does this fragment belong to? One ladder for all OpenAI-like wires.
+"""Which tool call does this fragment belong to, and is the call whole? One ladder for all wires.
 
-Services leave the index out, send 0 for every call, repeat ids and names or send them late. In
-order:
+Services leave the index out, send 0 for every call, count chunks with it, repeat ids, names and
+arguments, make a new id for each fragment, or send names late and in pieces. In order:
 
-1. With an index: the slot of that index, unless it already holds another id, or, where ids are
-   missing, another name: then a new call begins in it.
-2. Without an index: an id that is known continues its call; a new id or a name begins one; bare
-   arguments continue the last call. Fragments that stand side by side in one delta are told apart
-   by their place.
+1. A fragment that says nothing is nothing, and begins no call.
+2. An id that is known continues its call, whatever the index; but not under another index *and*
+   another name, for some servers have one id for all calls.
+3. With an index: the call of that index. It is another call that begins there where the arguments
+   of the first are whole and a name or an id differs, or others are said with the name once more;
+   where both have ids, they differ and a name comes too; and where neither has an id and the names
+   differ. Else an id that is new is one more of the same call.
+4. Without an index: a new id with a name, or a name, begins a call; bare arguments continue the
+   last one. Fragments that stand side by side in one delta are told apart by their place.
+
+A name that comes in pieces is told whole with each piece; arguments that are said again, alone or
+as the beginning of more, are told once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from tokenwire.dialects.wire import MAX_INDEX
-from tokenwire.events import Reason
+from tokenwire.dialects.json_balance import JSONBalance
+from tokenwire.dialects.said import Said
+from tokenwire.dialects.wire import MAX_INDEX, UNREADABLE, malformed
+from tokenwire.events import Event, Reason, ToolCall
+from tokenwire.frame import Frame
 
 CUTTING: Final[frozenset[Reason]] = frozenset({"length", "content_filter", "error", "cancelled"})
 """Reasons after which the arguments of a call may be cut anywhere: it is not complete."""
 
-_LONGEST = 256  # characters of a name; services' ids have up to 64
+_LONGEST = 256  # characters of an id or a name that are kept; services' ids have up to 64
 
 
-class Slot(Struct):
-    """One call as far as it is known."""
+class Fragment(Struct, gc=False):
+    """What one entry of a delta's calls says.
 
-    key: str
+    Attributes:
+        index: As sent, if it was.
+        id: As sent; empty is none.
+        name: As sent; empty is none.
+        arguments: A piece of the JSON text.
+        free: The arguments are no JSON but any text, as of custom tools.
+    """
+
+    index: int | None = None
     id: str | None = None
     name: str | None = None
+    arguments: str = ""
+    free: bool = False
+
+
+class _Slot(Struct):
+    """One call as far as it is known; ids and names as `_short` keeps them."""
+
+    number: int
+    key: str
+    id: str | int | None = None
+    name: str | int | None = None
+    free: bool = False
+    told: bool = False  # that it is complete
+    said: Said | None = None
+    check: JSONBalance | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Its arguments are."""
+        return self.check is None or self.check.whole
+
+    @property
+    def ended(self) -> bool:
+        """Its arguments came, and nothing can follow."""
+        return self.check is not None and self.check.closed
 
 
 class ToolCallSlots:
-    """The calls of one choice.
+    """The calls of one choice: fragments to events.
 
     Args:
-        choice: Its index, part of the keys.
+        choice: Its index.
+        name: What the keys begin with, where it is not the index.
+        cumulative: Each fragment of a call has all its arguments so far.
+
+    Attributes:
+        cumulative: The same; False: where it shows in them.
     """
 
-    __slots__ = ("_by_index", "_choice", "_in_order")
+    __slots__ = (
+        *("_by_id", "_by_index", "_choice", "_in_order", "_last", "_name", "_touched"),
+        "cumulative",
+    )
 
-    def __init__(self, choice: int) -> None:
+    def __init__(self, choice: int, *, name: int | None = None, cumulative: bool = False) -> None:
         self._choice = choice
-        self._by_index: dict[int, Slot] = {}
-        self._in_order: list[Slot] = []
+        self._name = choice if name is None else name
+        self.cumulative = cumulative
+        self._by_index: dict[int, _Slot] = {}
+        self._by_id: dict[str | int, _Slot] = {}
+        self._in_order: list[_Slot] = []
+        self._last: _Slot | None = None  # the one that the last fragment belongs to
+        self._touched: dict[int, _Slot] = {}  # since calls were last closed
 
-    @property
-    def keys(self) -> list[str]:
-        """The keys of all calls, in the order in which they began."""
-        return [slot.key for slot in self._in_order]
+    def __len__(self) -> int:
+        return len(self._in_order)
 
-    def place(
-        self, *, index: int | None, id: str | None, name: str | None, position: int, siblings: int
-    ) -> Slot:
-        """The slot of a fragment; it learns the fragment's id and name.
+    def receive(self, fragments: Sequence[Fragment], frame: Frame) -> list[Event]:
+        """The events of one delta's fragments: what each says that was not said before."""
+        events: list[Event] = []
+        begun = len(self._in_order)
+        bare = _leading_bare(fragments)
+        for position, one in enumerate(fragments):
+            if not (one.id or one.name or one.arguments):
+                continue
+            if position < bare > 1:
+                slot = self._in_order[max(begun + position - bare, 0)] if begun else None
+            else:
+                slot = self._find(one)
+            begins = slot is None or self._begins_another(slot, one)
+            if slot is None or begins:
+                if len(self._in_order) == MAX_INDEX:
+                    events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
+                    break
+                slot = self._open(one)
+            id, name, text = self._learn(slot, one)
+            if text is None:
+                events.append(malformed(frame, "the arguments of a tool call changed"))
+            if begins or id or name or text:
+                said = (id, name, text or "")
+                events.append(ToolCall(slot.key, self._choice, *said, frame=frame))
+            self._last = slot
+        return events
 
-        Args:
-            index: As sent, if it was.
-            id: As sent; empty is none.
-            name: As sent; empty is none.
-            position: The fragment's place in its delta.
-            siblings: Fragments in that delta.
-        """
-        slot = (
-            self._by_position(id, name, position, siblings)
-            if index is None
-            else self._by_index.get(index)
-        )
-        if slot is None or _begins_another(slot, id, name):
-            slot = Slot(f"{self._choice}:{len(self._in_order)}")
-            self._in_order.append(slot)
-        if index is not None:
-            self._by_index[index] = slot
-        slot.id = slot.id or id
-        slot.name = slot.name or name
+    def close(self, frame: Frame) -> list[Event]:
+        """The calls that are complete now, if their arguments are; each is told once."""
+        touched = [self._touched[number] for number in sorted(self._touched)]
+        self._touched.clear()
+        whole = [slot for slot in touched if slot.whole and not slot.told]
+        for slot in whole:
+            slot.told = True
+        return [ToolCall(slot.key, self._choice, complete=True, frame=frame) for slot in whole]
+
+    # --- the ladder ---
+
+    def _find(self, one: Fragment) -> _Slot | None:
+        same = self._by_id.get(_short(one.id)) if one.id else None
+        if one.index is not None:
+            there = self._by_index.get(one.index)
+            if same is None or (there is not None and there.id == same.id):
+                return there
+            if one.name and same.name and _short(one.name) != same.name:
+                return there  # all calls have this id
+            return same
+        if same is not None:
+            return same
+        last = self._last
+        begins = last is None or (one.name and (one.id or not _goes_on(last, one)))
+        return None if begins else last
+
+    def _begins_another(self, slot: _Slot, one: Fragment) -> bool:
+        """Is it another call, though its place or its id is that of this one?"""
+        if one.id and slot.id and not self._has_id(slot, one.id):
+            return slot.ended or bool(one.name and not _goes_on(slot, one))
+        renamed = bool(one.name and slot.name and _short(one.name) != slot.name)
+        if slot.ended:
+            return renamed or bool(one.name and _opens(self._news(slot, one) or ""))
+        return renamed and not (one.id or slot.id)
+
+    def _has_id(self, slot: _Slot, id: str) -> bool:
+        return slot.id == _short(id) or self._by_id.get(_short(id)) is slot
+
+    # --- what is new ---
+
+    def _open(self, one: Fragment) -> _Slot:
+        number = len(self._in_order)
+        slot = _Slot(number, f"{self._name}:{number}", free=one.free)
+        self._in_order.append(slot)
+        if one.index is not None:
+            self._by_index[one.index] = slot
+        if one.id:
+            self._by_id[_short(one.id)] = slot
         return slot
 
-    def _by_position(
-        self, id: str | None, name: str | None, position: int, siblings: int
-    ) -> Slot | None:
-        if id:
-            return next((slot for slot in self._in_order if slot.id == id), None)
-        if name:
-            return None
-        if siblings > 1 and position < len(self._in_order):
-            return self._in_order[position - siblings]
-        return self._in_order[-1] if self._in_order else None
+    def _learn(self, slot: _Slot, one: Fragment) -> tuple[str | None, str | None, str | None]:
+        """The id, the name and the arguments that were not told before; None: they changed."""
+        self._touched[slot.number] = slot
+        if one.index is not None and len(self._by_index) < 2 * MAX_INDEX:
+            self._by_index[one.index] = slot
+        id = name = None
+        if one.id:
+            short = _short(one.id)
+            if len(self._by_id) < 2 * MAX_INDEX:
+                self._by_id[short] = slot
+            if slot.id is None:
+                slot.id, id = short, one.id
+        if one.name and _short(one.name) != slot.name:
+            name = _whole_name(slot, one.name)
+            slot.name = _short(name)
+        text = self._news(slot, one)
+        if text and not slot.free:
+            slot.said, slot.check = slot.said or Said(), slot.check or JSONBalance()
+            slot.said.add(text)
+            slot.check.add(text)
+        return id, name, text
+
+    def _news(self, slot: _Slot, one: Fragment) -> str | None:
+        """The arguments without those that were told before; None: they are others now."""
+        text, said, check = one.arguments, slot.said, slot.check
+        if not text or said is None or check is None or not check.opened:
+            return text
+        rest = said.rest_of(text)
+        if rest is None:
+            if check.closed and _same_value(said.text, text):
+                return ""
+            return None if self.cumulative else text
+        # In JSON hardly anything can be followed by its own beginning.
+        if (
+            self.cumulative
+            or check.closed
+            or (len(said) > 2 if check.in_text else not check.may_open)
+        ):
+            return rest
+        return rest if one.id and one.name else text
 
 
-def _begins_another(slot: Slot, id: str | None, name: str | None) -> bool:
-    if id and slot.id:
-        return id != slot.id
-    return bool(name and slot.name and not id and not slot.id and name != slot.name)
+def _leading_bare(fragments: Sequence[Fragment]) -> int:
+    """How many at the beginning have arguments alone, so that only their place tells them apart."""
+    bare = 0
+    for one in fragments:
+        if one.index is not None or one.id or one.name:
+            break
+        bare += 1
+    return bare
+
+
+def _opens(arguments: str) -> bool:
+    return arguments.lstrip()[:1] in ("{", "[")
+
+
+def _goes_on(slot: _Slot, one: Fragment) -> bool:
+    """Do these arguments go on with the call's, though an id or a name comes with them?"""
+    begun = slot.check is not None and not slot.check.closed
+    named = not one.name or _short(one.name) == slot.name
+    return begun and named and bool(one.arguments) and not _opens(one.arguments)
+
+
+def _whole_name(slot: _Slot, name: str) -> str:
+    """The name with the pieces of it that came before; behind arguments it is another one."""
+    if not isinstance(slot.name, str) or slot.check is not None or name.startswith(slot.name):
+        return name
+    return slot.name + name
+
+
+def _same_value(said: str | None, text: str) -> bool:
+    """Is this the same JSON, written with other spaces or in another order?"""
+    try:
+        return said is not None and msgspec.json.decode(said) == msgspec.json.decode(text)
+    except UNREADABLE:
+        return False
 
 
 class NumberedCalls:
@@ -138,4 +305,4 @@ def _short(name: str | int) -> str | int:
     """The name, or what stands for one that is too long to be kept."""
     if isinstance(name, int) or len(name) <= _LONGEST:
         return name
-    return f"{len(name)} characters, {hash(name)}"
+    return hash(name)
