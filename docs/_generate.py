@@ -214,12 +214,26 @@ def route(begin: State, end: State) -> tuple[str, float, float]:
     return path, (x + to_x + shift) / 2 + 2.5 * shift, (start + stop) / 2
 
 
+def effects_table() -> str:
+    """Which requests do something, by the dialects' own conditions."""
+    rows = [
+        [
+            f"[`{name}`](vendors/{name}.md)",
+            cell(" or ".join(" and ".join(f"`{one}`" for one in rule) for rule in effects)),
+        ]
+        for name in built_in_dialects()
+        if (effects := get_dialect(name).effects)
+    ]
+    return table(["dialect", "requests whose JSON, or the path of whose URL, says"], rows)
+
+
 # --- pages ---
 
 SECTIONS = {
     "state.md": {"transitions": state_table, "inputs": input_table},
     "dialects.md": {"dialects": dialect_table},
     "resume.md": {"services": resume_table, "prefill": prefill_list},
+    "when-not-to-retry.md": {"effects": effects_table},
 }
 
 

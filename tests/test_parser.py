@@ -396,7 +396,9 @@ def test_ever_new_choices_and_calls_are_refused() -> None:
     assert sum(isinstance(event, Token) for event in result.events) == 1024
     assert "more than 1024 choices" in str(result.events[-1])
 
-    call = b'data: {"choices":[{"delta":{"tool_calls":[{"id":"c%d","function":{"name":"f"}}]}}]}\n\n'
+    call = (
+        b'data: {"choices":[{"delta":{"tool_calls":[{"id":"c%d","function":{"name":"f"}}]}}]}\n\n'
+    )
     result = read([b"".join(call % index for index in range(1030))], "openai-chat", eof=False)
     assert "more than 1024 tool calls" in str(result.events[-1])
 

@@ -42,6 +42,7 @@ class SessionOptions(TypedDict, total=False):
     deadlines: Deadlines | None
     breaker: CircuitBreaker | None
     strategies: Sequence[Strategy] | None
+    repeatable: bool | None
     checkpoint: Checkpoint | None
     partial: Completion | None
     seam: Policy

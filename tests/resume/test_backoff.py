@@ -219,8 +219,30 @@ def test_attempts_beyond_any_float_wait_for_the_cap(growth: Growth) -> None:
 
 def test_the_stream_s_retry_is_a_floor() -> None:
     policy = RetryPolicy(jitter="none", initial_delay=1)
+    lost = Error("transport", "reset", recovery=Recovery.RESUME)
+    assert wait(policy, error=lost, retry=4000) == 4
+    assert wait(policy, error=lost, retry=250) == 1
+
+
+def test_after_a_clean_end_the_stream_s_retry_is_the_delay() -> None:
+    """The service wants to be asked then; one that ends without progress is asked less often."""
+    policy = RetryPolicy(jitter="none", initial_delay=1)
     assert wait(policy, retry=4000) == 4
-    assert wait(policy, retry=250) == 1
+    assert wait(policy, retry=250) == 0.25
+    assert wait(policy, retry=0) == 0
+    twice = policy.decide(CUT, Backoff(attempts=1), retry=250, random=middle)
+    assert isinstance(twice, Wait)
+    assert twice.delay == 2
+
+
+def test_an_event_source_waits_as_long_as_it_is_told() -> None:
+    policy = RetryPolicy(max_retry_after=120)
+    busy = msgspec.structs.replace(BUSY, retry_after=121.0)
+    for error, patient, waits in ((CUT, True, True), (CUT, False, False), (busy, True, False)):
+        decision = policy.decide(
+            error, Backoff(), retry=600_000, patient=patient, random=lambda: 0.0
+        )
+        assert isinstance(decision, Wait) is waits
 
 
 def test_retry_after_is_a_floor_beyond_the_cap() -> None:

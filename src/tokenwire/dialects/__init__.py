@@ -82,6 +82,10 @@ class Resumption(Struct, frozen=True, kw_only=True):
         live: A connection without a cursor goes on with what comes next, as event sources do.
         key_headers: Headers of the request that name the answer: a checkpoint of a request that
             named another one is refused.
+        naming_headers: Headers of the response, lower case, that name what the service made of
+            the request: a run, a session. With one of them it says that it took the request.
+        kept_if: What a request with a body must say for its answer to be kept, where no event
+            has shown that yet: conditions as in `Dialect.effects`.
     """
 
     method: Literal["last_event_id", "cursor"]
@@ -92,6 +96,8 @@ class Resumption(Struct, frozen=True, kw_only=True):
     beginning: str | int | None = None
     live: bool = False
     key_headers: tuple[str, ...] = ()
+    naming_headers: tuple[str, ...] = ()
+    kept_if: tuple[str, ...] = ()
 
 
 class Notes(Struct, frozen=True, kw_only=True):
@@ -132,6 +138,12 @@ class Dialect(Struct, frozen=True, kw_only=True):
             alone means any.
         terminator: What proves an answer complete, for people; shown when it does not come.
         resumption: How its API reconnects; ``None``: it cannot.
+        effects: Which requests do something that a second one would do again, beyond costing
+            another answer: call a tool, begin a run. Alternatives, each a tuple of conditions
+            that must all hold for a request with a body. A condition is the path of a field of
+            its JSON body that must be there and say something (``"conversation"``), or a path and
+            a pattern that its value must match (``"method=tools/*"``); ``*`` in a path is any
+            member of a list. ``"@path=..."`` looks at the path of the URL.
         strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
             error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong
             content type only raises suspicion, and errors are looked for in stray lines.
@@ -154,6 +166,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     media_types: tuple[str, ...] = ("text/event-stream",)
     terminator: str
     resumption: Resumption | None = None
+    effects: tuple[tuple[str, ...], ...] = ()
     strict: bool = False
     bare_events: tuple[str, ...] = ()
     marks: tuple[tuple[str, ...], ...] = ()

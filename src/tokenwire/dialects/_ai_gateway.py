@@ -34,7 +34,12 @@ def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
 
 
 RESUMPTION: Final[Resumption] = Resumption(
-    method="cursor", kind="events", field="from in the URL", reconnect=reconnect, beginning=0
+    method="cursor",
+    kind="events",
+    field="from in the URL",
+    reconnect=reconnect,
+    beginning=0,
+    naming_headers=("cf-aig-run-id",),
 )
 """Of all streams that come through AI Gateway: it keeps events, whatever they say."""
 

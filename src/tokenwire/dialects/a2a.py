@@ -300,6 +300,12 @@ A2A = Dialect(
     encoder=lambda: A2AEncoder(STATES),
     media_types=("text/event-stream", "application/json"),
     terminator="a status that ends the task, or a message",
+    effects=(
+        ("method=message/*",),
+        ("method=Send*Message",),
+        ("method=tasks/send*",),
+        ("@path=*/message:s*",),
+    ),
     marks=(
         *(("jsonrpc=2.0", f"result.{field}") for field in _KINDS.values() if field != "task"),
         ("jsonrpc=2.0", "result.task.status.state"),  # MCP has tasks too, whose status is a word

@@ -330,6 +330,7 @@ AG_UI = Dialect(
     decoder=Decoder,
     encoder=lambda: AGUIEncoder(OUTCOMES, DATA_EVENTS),
     terminator="RUN_FINISHED",
+    effects=(("runId",),),
     marks=(
         ("type=RUN_STARTED",),
         ("type=RUN_ERROR",),

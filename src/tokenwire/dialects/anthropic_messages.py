@@ -305,6 +305,7 @@ ANTHROPIC_MESSAGES = Dialect(
     decoder=Decoder,
     encoder=lambda: AnthropicEncoder(STOP_REASONS),
     terminator="message_stop",
+    effects=(("mcp_servers",),),
     marks=(
         ("type=message_start",),
         ("@event=message_start",),

@@ -206,6 +206,7 @@ BEDROCK_AGENT = Dialect(
     encoder=lambda: BedrockAgentEncoder(COMPLETION_REASONS),
     media_types=("application/vnd.amazon.eventstream",),
     terminator="a flowCompletionEvent, or the body's end behind a whole message of an answer",
+    effects=(("@path=*/agents/*",), ("@path=*/flows/*",)),
     marks=(
         ("@event=trace",),
         ("@event=returnControl",),

@@ -232,6 +232,7 @@ DIFY = Dialect(
     decoder=Decoder,
     encoder=DifyEncoder,
     terminator="message_end, or workflow_finished of a workflow",
+    effects=(("@path=*/workflows/*run",), ("conversation_id",)),
     marks=(
         ("event=message", "answer"),
         ("event=agent_message", "answer"),

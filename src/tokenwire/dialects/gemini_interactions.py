@@ -277,6 +277,7 @@ GEMINI_INTERACTIONS = Dialect(
     decoder=Decoder,
     encoder=InteractionsEncoder,
     terminator="interaction.completed",
+    effects=(("background=true",),),
     resumption=Resumption(
         method="cursor",
         kind="token",

@@ -37,6 +37,8 @@ from tokenwire.request import Known, Request
 
 _INTERRUPT: Final = "__interrupt__"
 
+_BEGINNING: Final = "-1"  # as the SDK joins a run from its beginning
+
 # A server that is mounted under a prefix leaves it out of the Location.
 _PREFIX: Final = re.compile(r"(.*?)/(?:threads|runs)/")
 
@@ -156,12 +158,15 @@ def langgraph(*, end_required: bool = False) -> Dialect:
         encoder=LangGraphEncoder,
         terminator="end, or a last message that finished",
         bare_events=("end",),
+        effects=(("@path=*/runs",), ("@path=*/runs/*",)),
         resumption=Resumption(
             method="last_event_id",
             kind="id",
             field="Last-Event-ID header on a GET of the Location",
             reconnect=reconnect,
-            beginning="-1",  # as the SDK joins a run from its beginning
+            beginning=_BEGINNING,
+            naming_headers=("location",),
+            kept_if=("stream_resumable=true",),
         ),
         marks=(
             ("@event=metadata", "run_id"),

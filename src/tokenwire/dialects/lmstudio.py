@@ -257,6 +257,7 @@ LMSTUDIO = Dialect(
     decoder=Decoder,
     encoder=Encoder,
     terminator="chat.end",
+    effects=(("integrations",),),
     marks=tuple(
         (f"type={kind}",)
         for kind in (

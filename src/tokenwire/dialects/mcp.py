@@ -301,11 +301,13 @@ MCP = Dialect(
     encoder=Encoder,
     media_types=("text/event-stream", "application/json"),
     terminator="the response: a message with a result or an error",
+    effects=(("method=tools/call",),),
     resumption=Resumption(
         method="last_event_id",
         kind="id",
         field="Last-Event-ID header of a GET, until revision 2025-11-25",
         reconnect=reconnect,
+        naming_headers=("mcp-session-id",),
     ),
     marks=(("jsonrpc=2.0",), ("0.jsonrpc=2.0",), ("@event=endpoint", "@text")),
     headers={"mcp-session-id": "*"},

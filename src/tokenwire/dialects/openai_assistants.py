@@ -255,6 +255,7 @@ OPENAI_ASSISTANTS = Dialect(
     decoder=Decoder,
     encoder=AssistantsEncoder,
     terminator="the end of the run, as in thread.run.completed",
+    effects=(("@path=*/runs",), ("@path=*/runs/*",)),
     marks=(("@event=thread.*",), ("object=thread.*",)),
     notes=Notes(
         vendor="OpenAI Assistants, version 2 (deprecated); also Azure OpenAI",

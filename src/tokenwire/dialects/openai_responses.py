@@ -395,6 +395,7 @@ OPENAI_RESPONSES = Dialect(
     decoder=Decoder,
     encoder=lambda: OpenAIResponsesEncoder(INCOMPLETE_REASONS),
     terminator="response.completed or response.incomplete",
+    effects=(("background=true",), ("conversation",), ("tools.*.type=mcp",)),
     resumption=Resumption(
         method="cursor",
         kind="sequence",

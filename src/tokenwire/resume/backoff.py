@@ -115,7 +115,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             made. ``None``: no bound.
         max_retry_after: The longest wait, in seconds, that a server may ask for. What it asks for,
             by ``Retry-After`` or by the stream's ``retry:``, is never cut short: up to this it is
-            waited for even beyond ``max_delay``, and above it nothing is tried again.
+            waited for even beyond ``max_delay``, and above it nothing is tried again. An event
+            source waits as long as its ``retry:`` says, however long that is.
         statuses: Statuses worth another try. Where this set differs from the default, it decides.
             Elsewhere `Error.recovery` does, which knows the vendor's code and headers too.
         kinds: Kinds of errors worth another try; in the same way, and looked at first.
@@ -183,6 +184,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         backoff: Backoff,
         *,
         retry: int | None = None,
+        patient: bool = False,
         random: Callable[[], float],
     ) -> Wait | GiveUp:
         """Whether to try again after this error, and when.
@@ -190,7 +192,10 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         Args:
             error: What ended the connection; its ``retry_after`` is heeded.
             backoff: The state so far.
-            retry: The stream's reconnection time in milliseconds, as `StreamParser.retry`.
+            retry: The stream's reconnection time in milliseconds, as `StreamParser.retry`. After
+                a clean end it is the whole delay, for then the service wants to be asked again;
+                where something failed, and the more often it did, it is the shortest.
+            patient: No `retry` is too long.
             random: Gives a number from 0 up to, not including, 1, as ``random.random``.
 
         Returns:
@@ -209,14 +214,17 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         if self.max_total_attempts is not None and total > self.max_total_attempts:
             what = f"no further attempt: max_total_attempts = {self.max_total_attempts}"
             return GiveUp("total_attempts", what)
-        asked = max(0.0, error.retry_after or 0.0, (retry or 0) / 1000)
-        if asked > self.max_retry_after:
+        pause = (retry or 0) / 1000
+        asked = max(0.0, error.retry_after or 0.0, pause)
+        longest = max(0.0, error.retry_after or 0.0) if patient else asked
+        if longest > self.max_retry_after:
             what = (
-                f"the server asks to wait {asked:g} s: max_retry_after = {self.max_retry_after:g}"
+                f"the server asks to wait {longest:g} s: max_retry_after = {self.max_retry_after:g}"
             )
             return GiveUp("retry_after", what)
         drawn = self._draw(attempt, backoff.drawn, random)
-        delay = max(drawn, asked)
+        is_invited = retry is not None and error.kind == "truncated" and attempt == 1
+        delay = asked if is_invited else max(drawn, asked)
         waited = backoff.total_delay + delay
         if self.max_total_delay is not None and waited > self.max_total_delay:
             what = (

@@ -111,6 +111,11 @@ class Place:
         last = "" if self._is_live else str(self.cursor.value)
         return tuple(id for id in self._recent or () if not _is_before(id, last))
 
+    @property
+    def told_anything(self) -> bool:
+        """Something of the answer came, before it named a place or behind that."""
+        return self.tail.head.length > 0 or self.tail.said.length > 0
+
     # --- what was delivered ---
 
     def came(self, event: Event, cursor: Cursor) -> None:
@@ -215,7 +220,9 @@ class Place:
         """
         beginning = self._resumption.beginning if self._resumption is not None else None
         self._again = self._is_first = True
-        self._asked_for_all = self._is_old = asked_for_all and beginning is not None
+        is_named = self.cursor.value is not None
+        self._asked_for_all = asked_for_all and beginning is not None and is_named
+        self._is_old = self._asked_for_all
         self._reached = self._start()
         if self._asked_for_all:
             self._reached = beginning if isinstance(beginning, int) else 0

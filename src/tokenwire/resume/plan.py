@@ -17,6 +17,7 @@ from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Error, ErrorKind
 from tokenwire.request import Known, Request
 from tokenwire.resume.backoff import NO_CONTENT
+from tokenwire.resume.taken import Taken, has_effects, is_kept, may_be_repeated
 
 if TYPE_CHECKING:
     from tokenwire.resume.continuation import Continuation
@@ -59,19 +60,30 @@ class Planner:
         request: What asked for the answer.
         dialect: How the answer is written.
         strategies: What may be done, in this order. ``None``: what the API offers.
+        repeatable: The request may be sent again as long as nothing shows that the service took
+            it. ``None``: unless it has effects, by the dialect's data.
 
     Raises:
         ValueError: The dialect cannot do a strategy.
 
     Attributes:
+        repeatable: The same, decided.
         strategies: What may be done.
         why_none: Why the last strategy that was tried could not be used; empty if it could.
     """
 
     def __init__(
-        self, request: Request, dialect: Dialect, strategies: Sequence[Strategy] | None
+        self,
+        request: Request,
+        dialect: Dialect,
+        strategies: Sequence[Strategy] | None,
+        *,
+        repeatable: bool | None = None,
     ) -> None:
         self.strategies: Final = _possible(dialect, strategies)
+        self.repeatable: Final = (
+            not has_effects(request, dialect) if repeatable is None else repeatable
+        )
         self.why_none = ""
         self._request = _with_defaults(request, dialect)
         self._dialect = dialect
@@ -80,6 +92,25 @@ class Planner:
     def anew(self) -> Plan:
         """Ask as at first."""
         return Plan("retry", self._request)
+
+    def again(self, error: Error | None, *, sent: bool) -> Plan | None:
+        """How to ask again where nothing shows that the service took the request.
+
+        Args:
+            error: What came instead; ``None``: the caller wants another connection.
+            sent: The request may have reached the service.
+        """
+        self.why_none = ""
+        is_final = error is not None and error.recovery is Recovery.FATAL  # whoever sends it
+        if self.repeatable or is_final or may_be_repeated(error, sent=sent):
+            return self.anew()
+        if "replay" in self.strategies:
+            return Plan("replay", self._request)
+        self.why_none = (
+            "it is not known whether the service took the request, and what it does would be done"
+            " twice, so it is not sent again; repeatable=True would allow that"
+        )
+        return None
 
     def refused(self, plan: Plan, error: Error) -> None:
         """Remember that the service does not want to be asked so, if that is what it said."""
@@ -100,8 +131,9 @@ class Planner:
         answer: Completion | None,
         *,
         elsewhere: bool,
+        blank: bool = False,
     ) -> Plan | None:
-        """How to go on with an answer of which something was delivered.
+        """How to go on with an answer that the service has begun.
 
         Args:
             error: What broke the connection; ``None``: the process that had it ended.
@@ -109,7 +141,9 @@ class Planner:
             known: What the answer said of itself.
             answer: All of it that was delivered, where ``continuation`` may be needed.
             elsewhere: It was delivered in another process; no decoder here has seen it.
+            blank: Nothing of it was delivered, so that it may come from its beginning.
         """
+        self.why_none = ""
         for strategy in self.strategies:
             if strategy in self._spent:
                 continue
@@ -120,27 +154,39 @@ class Planner:
                 assert answer is not None
                 plan = self._continuation(answer)
             elif error is None or error.kind in BROKEN:
-                request = self._behind(cursor, known, elsewhere=elsewhere)
+                request = self._behind(cursor, known, elsewhere=elsewhere, blank=blank)
                 plan = Plan(strategy, request, behind=True) if request is not None else None
             if plan is not None:
                 return plan
         return None
 
-    def why_not(self, cursor: Cursor) -> str:
-        """Why an answer cannot be gone on with behind this cursor."""
+    def why_not(self, cursor: Cursor, taken: Taken) -> str:
+        """Why an answer that the service has begun cannot be gone on with behind this cursor."""
         resumption = self._dialect.resumption
         if resumption is None:
-            return f"{self._dialect.name} has no way to resume, and no other was allowed"
-        if cursor.value not in (None, ""):
-            return "the service keeps no answer to such a request, and no other way was allowed"
-        return f"there is no cursor for {resumption.field}, and no other way was allowed"
+            why = f"{self._dialect.name} has no way to resume"
+        elif cursor.value not in (None, ""):
+            why = "the service keeps no answer to such a request"
+        else:
+            why = f"there is no cursor for {resumption.field}"
+        return (
+            f"{why}, and no other way was allowed: the service took the request, for {taken.sign},"
+            ' so it is not sent again; strategies=["replay"] would allow to ask for another answer'
+        )
 
-    def _behind(self, cursor: Cursor, known: Known, *, elsewhere: bool) -> Request | None:
+    def _behind(
+        self, cursor: Cursor, known: Known, *, elsewhere: bool, blank: bool
+    ) -> Request | None:
         resumption = self._dialect.resumption
-        # An empty id names no place: only an event source goes on with what comes next.
-        if resumption is None or (cursor.value in (None, "") and not resumption.live):
+        if resumption is None:
             return None
-        if elsewhere and resumption.beginning is not None:
+        # An empty id names no place: only an event source goes on with what comes next.
+        is_nowhere = cursor.value in (None, "") and not resumption.live
+        if is_nowhere and not (blank and resumption.beginning is not None):
+            return None
+        if is_nowhere and not is_kept(self._request, resumption.kept_if):
+            return None
+        if (elsewhere or is_nowhere) and resumption.beginning is not None:
             cursor = replace(cursor, value=resumption.beginning)
         if resumption.reconnect is not None:
             return resumption.reconnect(self._request, cursor, known)

@@ -35,6 +35,7 @@ from tokenwire.events import (
     Reconnecting,
     Started,
     Token,
+    Unknown,
 )
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import Signal, StreamParser
@@ -59,13 +60,19 @@ from tokenwire.resume.effects import (
 from tokenwire.resume.plan import BROKEN, Plan, Planner, Strategy, is_live
 from tokenwire.resume.redirects import REDIRECTS, redirected
 from tokenwire.resume.replay import Digest, Replay
+from tokenwire.resume.taken import Taken
 
 if TYPE_CHECKING:
     from tokenwire.resume.continued import Continued
     from tokenwire.resume.seam import Policy
 
-# These may be told again by a decoder that begins within an answer.
-_UNCOUNTED: Final = (Heartbeat, Started)
+
+def _is_counted(event: Event) -> bool:
+    """Is it of what an answer says? An identity may be told again, and noise comes anywhere."""
+    if isinstance(event, Unknown):
+        return event.frame is not None and event.frame.data is not None
+    return not isinstance(event, Heartbeat | Started)
+
 
 _RESTART: Final = "a restart that was asked for"
 
@@ -82,8 +89,10 @@ class _Phase(Enum):
 class Session:
     """One answer: asked for, read, and gone on with where a connection breaks.
 
-    Before the first piece of the answer, another try is free. After it, only a strategy that keeps
-    every character from being lost or doubled goes on; where none can, the `Error` is delivered.
+    Until the service took the request another try is free, if the request has no effects. It took
+    it with any sign of an answer: a place, an id, a run, an event. From then on only a strategy
+    that keeps every character from being lost or doubled goes on, and the request is never sent
+    again by itself; where none can, the `Error` is delivered.
 
     Args:
         request: What asks for the answer.
@@ -94,11 +103,14 @@ class Session:
         deadlines: How long to wait for what. ``None``: `Deadlines` as they are by default, and for
             an event source only ``connect`` and ``idle``.
         breaker: Keeps requests from a service that is down; may be shared between sessions.
-        strategies: What may be done after the first piece of the answer, in this order:
+        strategies: What may be done once the service took the request, in this order:
             ``last_event_id`` or ``cursor`` (what the dialect's API offers), ``replay`` (ask anew,
             leave out what is said again in the same way, take back what differs: it costs as
             much as a second answer), ``continuation`` (ask the model to go on from the partial
             text: it costs the prompt again, and the seam may show). ``None``: what the API offers.
+        repeatable: May the request be sent again while nothing shows that the service took it?
+            ``None``: as the dialect knows it: a call of a tool or the begin of a run may not,
+            unless it is known not to have been taken.
         seam: What a continuation does at a seam that is doubtful: see
             `tokenwire.resume.seam.Seam`. ``reset`` is taken for ``reject``.
         partial: What was delivered before the checkpoint; only a continuation needs it.
@@ -118,7 +130,6 @@ class Session:
     __slots__ = (
         "_answer",
         "_backoff",
-        "_begun",
         "_breaker",
         "_broken",
         "_clocks",
@@ -154,6 +165,7 @@ class Session:
         "_retry_floor",
         "_seam",
         "_sent",
+        "_taken",
         "_until",
         "dialect",
     )
@@ -168,6 +180,7 @@ class Session:
         deadlines: Deadlines | None = None,
         breaker: CircuitBreaker | None = None,
         strategies: Sequence[Strategy] | None = None,
+        repeatable: bool | None = None,
         checkpoint: Checkpoint | None = None,
         partial: Completion | None = None,
         seam: Policy = "reject",
@@ -180,7 +193,7 @@ class Session:
         _check("partial", partial, Completion)
         self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
         self._live = is_live(self.dialect)
-        self._planner = Planner(request, self.dialect, strategies)
+        self._planner = Planner(request, self.dialect, strategies, repeatable=repeatable)
         self._fingerprint = fingerprint(request, self.dialect)
         self._limits = limits
         self._retry = retry or DEFAULT_RETRY
@@ -227,9 +240,9 @@ class Session:
 
     def _restore(self, checkpoint: Checkpoint, request: Request) -> None:
         checkpoint.check(request, self.dialect)
-        self._begun = checkpoint.begun
+        self._taken = Taken("a checkpoint says so" if checkpoint.begun else "")
         self._place, self._known = Place(self.dialect.resumption), Known()
-        if self._begun:
+        if self._taken:
             self._place = Place(
                 self.dialect.resumption,
                 checkpoint.cursor,
@@ -247,14 +260,14 @@ class Session:
         self._plan = self._planner.anew()
         self._sent = self._plan.request
         self._echoes = Echoes(checkpoint.recent)
-        if self._begun:
+        if self._taken:
             plan = self._go_on_plan(None)
             if plan is None:
                 self._fail(
                     Error(
                         "transport",
                         "the answer of this checkpoint cannot be gone on with: "
-                        + self._planner.why_not(self._place.cursor),
+                        + self._planner.why_not(self._place.cursor, self._taken),
                         recovery=Recovery.FATAL,
                     )
                 )
@@ -274,7 +287,7 @@ class Session:
         """
         if self._clocks is None:
             self._clocks = Clocks(
-                self._deadlines, now, elapsed=self._elapsed, answering=self._begun
+                self._deadlines, now, elapsed=self._elapsed, answering=bool(self._taken)
             )
         while not self._effects:
             self._step(now, self._clocks)
@@ -295,6 +308,9 @@ class Session:
         if 200 <= status < 300 and not self._known.headers:
             lower = {name.lower(): value for name, value in headers.items()}
             self._known = replace(self._known, headers=lower)
+            resumption = self.dialect.resumption
+            if resumption is not None:
+                self._taken.head(resumption.naming_headers, self._sent, lower)
         self._parser.receive_response(status, headers)
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -312,7 +328,12 @@ class Session:
         self._over = True
 
     def connection_lost(
-        self, error: BaseException | str, now: float, *, kind: ErrorKind = "transport"
+        self,
+        error: BaseException | str,
+        now: float,
+        *,
+        kind: ErrorKind = "transport",
+        sent: bool = True,
     ) -> None:
         """No response came, or its body broke off: an answer to `OpenRequest` or `ReadData`.
 
@@ -320,10 +341,14 @@ class Session:
             error: What the client raised, for the message.
             now: The time.
             kind: ``timeout`` where the client's own clock ran out.
+            sent: The request may have reached the service. False where it is known that it did
+                not: the connection was refused, the name not found. Without that a request that
+                does something is not sent again.
         """
         said = self._sent.masked(error if isinstance(error, str) else repr(error))
         if self._phase is _Phase.OPENING:
-            self._judge(Error(kind, f"no response came: {said}", recovery=Recovery.RETRY), now)
+            failed = Error(kind, f"no response came: {said}", recovery=Recovery.RETRY)
+            self._judge(failed, now, sent=sent)
         else:
             self._expect(_Phase.READING, "connection_lost")
             self._over = True
@@ -383,11 +408,16 @@ class Session:
             head=self._place.tail.head,
             id=self._known.id,
             headers=kept(self._known.headers),
-            begun=self._begun,
+            begun=bool(self._taken) or (not self._planner.repeatable and self._is_asking),
             backoff=self._backoff,
             elapsed=self._clocks.elapsed(now) if self._clocks is not None else self._elapsed,
             said=tuple(self._digest.channels.items()),
         )
+
+    @property
+    def _is_asking(self) -> bool:
+        """A request is out, and nobody knows what became of it."""
+        return self._phase in (_Phase.OPENING, _Phase.REDIRECTED, _Phase.READING)
 
     # --- the machine ---
 
@@ -421,7 +451,7 @@ class Session:
     def _start(self, now: float, clocks: Clocks) -> None:
         permit = self._breaker.acquire(now) if self._breaker is not None else None
         if isinstance(permit, Refusal):
-            self._judge(permit.error(now), now)
+            self._judge(permit.error(now), now, sent=False)
             return
         self._permit = permit
         clocks.connecting(now)
@@ -484,12 +514,14 @@ class Session:
             if judged or not self._goes_on(event, now):
                 self._fail(event)
             return
+        if not self._taken:
+            self._taken.event(event)
         if isinstance(event, Started) and event.id:
             self._known = replace(self._known, id=event.id)
-        if self._place.begins and not isinstance(event, _UNCOUNTED):
+        if self._place.begins and _is_counted(event):
             self._place.came(event, self._parser.cursor)
         events = [event]
-        if self._plan.behind and not isinstance(event, _UNCOUNTED):
+        if self._plan.behind and _is_counted(event):
             self._elsewhere = False
             new = self._place.tail.receive(event)
             if new is None:
@@ -512,15 +544,15 @@ class Session:
             self._close()
             self._end(None)
 
-    def _judge(self, error: Error, now: float) -> None:
+    def _judge(self, error: Error, now: float, *, sent: bool = True) -> None:
         """This connection failed, from outside of the stream."""
-        if not self._goes_on(error, now):
+        if not self._goes_on(error, now, sent=sent):
             self._fail(error)
 
-    def _goes_on(self, error: Error, now: float) -> bool:
+    def _goes_on(self, error: Error, now: float, *, sent: bool = True) -> bool:
         """Plan the next connection, if there is to be one."""
         self._tell_breaker(error, now)
-        plan = self._go_on_plan(error) if self._begun else self._planner.anew()
+        plan = self._next_plan(error, sent=sent and self._is_asking)
         if plan is None:
             return False
         if plan.method != self._plan.method and error.recovery is Recovery.FATAL:
@@ -531,6 +563,7 @@ class Session:
             error,
             self._backoff,
             retry=self._reconnection_time(),
+            patient=self._live,
             random=self._jitter,
         )
         if isinstance(decision, GiveUp):
@@ -549,7 +582,7 @@ class Session:
     def _again(self, error: Error) -> None:
         """Connect anew because the application wants it; the error tells why that cannot be."""
         self._release()
-        plan = self._go_on_plan(None) if self._begun else self._planner.anew()
+        plan = self._next_plan(None)
         if plan is None:
             self._fail(error)
             return
@@ -563,13 +596,21 @@ class Session:
         asked = self._parser.retry
         return self._retry_floor if asked is None else asked
 
+    def _next_plan(self, error: Error | None, *, sent: bool = True) -> Plan | None:
+        if self._taken:
+            return self._go_on_plan(error)
+        return self._planner.again(error, sent=sent)
+
     def _go_on_plan(self, error: Error | None) -> Plan | None:
         if error is not None:
             self._planner.refused(self._plan, error)
+        cursor = self._place.cursor
+        blank = not self._digest.channels and not self._place.told_anything
         # A decoder that saw it would say something else the second time.
-        self._elsewhere = self._elsewhere or self._place.comes_again
+        if self._place.comes_again or (blank and cursor.value is None and not self._live):
+            self._elsewhere = True
         return self._planner.go_on(
-            error, self._place.cursor, self._known, self._answer, elsewhere=self._elsewhere
+            error, cursor, self._known, self._answer, elsewhere=self._elsewhere, blank=blank
         )
 
     def _take_up(self, plan: Plan) -> None:
@@ -614,7 +655,7 @@ class Session:
         moved = self._mark_place()
         if self._live and event.frame is not None:
             self._echoes.delivered(event.frame)
-        if not isinstance(event, _UNCOUNTED):
+        if _is_counted(event):
             self._place.told(event, moved=moved, within_frame=self._parser.inside_frame)
         self._digest.add(event)
         if isinstance(event, Token):
@@ -623,7 +664,6 @@ class Session:
             self._answer.add(event)
         clocks.delivered(event)
         if type(event) in PROGRESS:
-            self._begun = True
             self._backoff = self._backoff.progressed()
 
     def _mark_place(self) -> bool:
@@ -631,11 +671,14 @@ class Session:
         if self._is_holding() or any(isinstance(one, Deliver) for one in self._effects):
             return False
         moved = self._place.delivered(self._parser.cursor)
+        if moved:
+            # Progress too where nothing came with it: a service that is asked from time to time
+            # names a new place each time.
+            self._taken.place(self._place.cursor)
+            self._backoff = self._backoff.progressed()
         if self._counted is not None and not (self._parser.inside_frame or self._parser.buffered):
             moved = self._place.counted(self._counted)
             self._counted = None
-        if self._live and self._place.cursor.value is not None:
-            self._begun = True  # an event source goes on behind an id, though nothing came with it
         return moved
 
     def _is_holding(self) -> bool:
@@ -644,8 +687,11 @@ class Session:
 
     def _fail(self, error: Error) -> None:
         why = self._place.why_nothing_came() or self._given_up or self._planner.why_none
-        if not why and self._begun and error.kind in BROKEN and error.recovery is Recovery.RESUME:
-            why = self._planner.why_not(self._place.cursor)
+        if self._planner.why_none and not self._taken:
+            error = replace(error, recovery=Recovery.FATAL)  # nobody should send it again
+        if self._taken and error.kind in BROKEN and error.recovery is not Recovery.FATAL:
+            error = replace(error, recovery=Recovery.RESUME)  # it has begun, though nothing came
+            why = why or self._planner.why_not(self._place.cursor, self._taken)
         if why:
             error = replace(error, message=f"{error.message}; {why}")
         self._close()

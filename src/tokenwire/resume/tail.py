@@ -131,6 +131,8 @@ class Tail:
         again, told = self._again, self._told.said
         if again is None:
             return [event]
+        if isinstance(event, Done):
+            return None  # it ends before all of that came
         rest = again.write(event, told.length - again.said.length)
         if again.said.length < told.length:
             return []
