@@ -10,11 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cuts import in_pieces
 
-from tokenwire import Dialect, Event, Frame, Limits, Reasoning, StreamParser, Token, get_dialect
+from tokenwire import (
+    Dialect,
+    Done,
+    Error,
+    Event,
+    Frame,
+    Limits,
+    Reasoning,
+    StreamParser,
+    Token,
+    get_dialect,
+)
 from tokenwire.dialects.envelope import MAX_CHUNK, MAX_PAYLOAD, MOST, Envelope, TextEvent
 from tokenwire.dialects.wire import UNREADABLE
+from tokenwire.framing.codelines import CodeLinesFramer
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.testing.laws import shortcuts
 
 
 def read_plainly(payload: bytes) -> Token | None:
@@ -347,6 +360,92 @@ def test_payloads_of_several_lines_are_known_only_as_frames() -> None:
 
     assert envelope.take_chunk(b"data: " + lines[1].replace(b"\n", b"\ndata: ") + b"\n\n") is None
     assert envelope.take_from([Frame(lines[1])]) == [Token("b")]
+
+
+def test_a_line_end_anywhere_around_the_text_leaves_chunks_to_the_framer() -> None:
+    """Also between the text and a filler: a blank line there would end the event."""
+    envelope = Envelope(read_plainly)
+    envelope.attach(SSEFramer(Limits()), Limits())
+    envelope.learn(Frame(b'{"id": "c1", "text": "a"\n} '), Token("a"))
+    envelope.learn(Frame(b'{"id": "c1", "text": "a"\n}   }'), Token("a"))
+    assert envelope.take_chunk(b'data: {"id": "c1", "text": "b"\n}\n\n') is None
+    wire = [
+        b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"a"\ndata: }}] }\n\n',
+        b'data: {"choices":[{"delta":{"content":"b"\n}}] }\n\n',
+    ]
+    assert events_of(get_dialect("openai-chat"), wire) == events_of(
+        get_dialect("openai-chat"), [b"".join(wire)]
+    )
+
+
+def test_what_was_learnt_without_a_framing_is_not_asked_for_chunks() -> None:
+    envelope = Envelope(read_plainly)
+    envelope.learn(Frame(payload("a")), Token("a"))
+    assert envelope.take_chunk(payload("b")) is None
+    assert envelope.take_from([Frame(payload("b"))]) == [Token("b")]
+
+
+def test_another_framer_or_smaller_limits_take_what_was_learnt_back() -> None:
+    """A stream that goes on keeps its decoder, and not the wire on which it learnt."""
+    envelope = express()
+    chunk = b"data: " + payload("b" * 370) + b"\n\n"
+    assert envelope.take_chunk(chunk) == Token("b" * 370)
+    envelope.attach(SSEFramer(Limits()), Limits())  # as before
+    assert envelope.take_chunk(chunk) == Token("b" * 370)
+    envelope.attach(SSEFramer(Limits(max_event_size=200)), Limits(max_event_size=200))
+    assert envelope.take_chunk(chunk) is None
+    assert not envelope.may_follow(chunk)
+    first = StreamParser("openai-chat")
+    token = b'data: {"id":"c","choices":[{"delta":{"content":"%s"}}]}\n\n'
+    for _ in range(3):
+        first.receive_data(token % (b"x" * 370))
+    list(first.events())
+    second = StreamParser("openai-chat", behind=first, limits=Limits(max_event_size=200))
+    for _ in range(3):
+        second.receive_data(token % b"x")
+        list(second.events())
+    second.receive_data(token % (b"x" * 370))
+    (error,) = second.events()
+    assert isinstance(error, Error)
+    assert error.kind == "limit"
+
+
+def test_lines_and_codes_that_a_plugin_reads_with_an_envelope() -> None:
+    """Chunks that are whole payloads, but no frames, are for the framer: a line end may follow."""
+
+    class Decoder:
+        def __init__(self) -> None:
+            self.envelope = Envelope(read_plainly)
+
+        def receive_frame(self, frame: Frame) -> list[Token]:
+            token = read_plainly(frame.data or b"")
+            if token is None:
+                return []
+            token = Token(token.text, frame=frame)
+            self.envelope.learn(frame, token)
+            return [token]
+
+        @staticmethod
+        def receive_eof() -> list[Done]:
+            return [Done("stop")]
+
+    for framer, head in ((JSONLinesFramer, b""), (CodeLinesFramer, b"0:")):
+        plugin = Dialect(name="plugin", framer=framer, decoder=Decoder, terminator="the end")
+        said = [head + payload(word) for word in "abcde"]
+        chunks = [
+            said[0] + b"\n",
+            said[1] + b"\n",
+            said[2],
+            b"\n",
+            said[3] + b"\n" + said[4],
+            b"\n",
+        ]
+        assert [event for event, _ in events_of(plugin, chunks)] == [
+            *map(Token, "abcde"),
+            Done("stop"),
+        ]
+        assert shortcuts(plugin, b"".join(chunks), (len(said[0]) + 1,)) is None
 
 
 @pytest.mark.parametrize("interruption", [b"id: 7\n\n", b": hm\n\nid: 7\ndata: {}\n\n"])

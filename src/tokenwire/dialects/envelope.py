@@ -69,8 +69,9 @@ _Known: TypeAlias = tuple[
 ]
 """One envelope. Its frames have a type, and on the wire they are an opening, a JSON string, a
 middle, a run of any bytes of a filler, and a closing. Its entries: the type, the opening, the
-payload's start in the opening, middle, filler, closing, the payload's stop counted from the end,
-and the kind, index and part of the event. Without a filler there is no middle either."""
+payload's start in the opening, middle, filler, closing, the payload's stop counted from the end
+(None: how it stands on the wire is not known, and no chunk can be told by it), and the kind, index
+and part of the event. Without a filler there is no middle either."""
 
 
 class Envelope:
@@ -96,9 +97,16 @@ class Envelope:
         self._wait = self._skip = 0  # frames between trials, and until the next one
 
     def attach(self, framer: Any, limits: Limits) -> None:
-        """Take note of the wire on which the frames come, so that `take_chunk` may be asked."""
-        if hasattr(framer, "frame_start") and limits.max_event_size >= MAX_CHUNK:
-            self._framing = type(framer)
+        """Take note of the wire on which the frames come, so that `take_chunk` may be asked.
+
+        Call it before the first frame is decoded, and again where a stream goes on over another
+        framer: with limits below what a chunk may have, that framer must see each chunk.
+        """
+        fits = hasattr(framer, "frame_start") and limits.max_event_size >= MAX_CHUNK
+        framing: type[LineFraming] | None = type(framer) if fits else None
+        if framing is not self._framing:
+            self._framing = framing
+            self.forget()  # what was learnt stood on another wire
 
     def may_follow(self, data: bytes) -> bool:
         """Does a frame begin behind this chunk, so that `take_chunk` may be asked for the next?"""
@@ -107,7 +115,7 @@ class Envelope:
     def take_chunk(self, data: bytes) -> TextEvent | None:
         """The event of a chunk that begins where a frame begins, and is one; or None."""
         known = self._known
-        if known is None:
+        if known is None or known[6] is None:  # a payload alone is no chunk
             return None
         type, opening, start, middle, filler, closing, stop, event, index, part = known
         rest = data.removeprefix(opening)
@@ -214,7 +222,8 @@ class Envelope:
         self, name: str, before: bytes, middle: bytes, filler: bytes, end: bytes, event: TextEvent
     ) -> None:
         start, stop, framing = b"", None, self._framing
-        if framing is not None and b"\n" not in before + end and b"\r" not in before + end:
+        constant = before + middle + end
+        if framing is not None and b"\n" not in constant and b"\r" not in constant:
             start, end = framing.frame_start(name), end + framing.frame_end
             stop = -len(framing.frame_end)
         place = (type(event), event.index, event.part)

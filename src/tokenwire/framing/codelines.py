@@ -38,6 +38,11 @@ class CodeLinesFramer(JSONLinesFramer):
             self.frames.append(_frame(rest, unterminated=True))
 
     @staticmethod
+    def frame_start(event: str) -> bytes:
+        """The code and its colon."""
+        return event.encode() + b":"
+
+    @staticmethod
     def encode(frame: Frame) -> bytes:
         """One frame as a line; a frame without data is a blank one.
 

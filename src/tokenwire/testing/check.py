@@ -23,7 +23,10 @@ from tokenwire.testing.laws import (
     bounded,
     check_case,
     chunking,
+    frame_cuts,
     hard_wires,
+    read_slowly,
+    shortcuts,
     truncation,
     write_events,
 )
@@ -31,6 +34,7 @@ from tokenwire.testing.strategies import awkward_places, chunkings
 
 LAW_NAMES: Final[tuple[str, ...]] = (
     "chunking",
+    "shortcuts",
     "truncation",
     "round trip",
     "totality",
@@ -120,11 +124,12 @@ def check_dialect(
     """Hold all laws against a dialect: on real wire, on its own answers, and on damaged ones.
 
     1. *Chunking:* however the bytes are cut, the events are equal.
-    2. *Truncation:* a cut answer never ends in `Done`, unless it says all that the whole says.
-    3. *Round trip:* what is encoded and parsed says the same; for ``events``, is the same.
-    4. *Totality:* no bytes make the parser raise, and no payload the decoder.
-    5. *Linearity:* twice the bytes cost about twice the work, counted and not timed.
-    6. *Memory:* what is held stays under the limit.
+    2. *Shortcuts:* chunks that are whole frames, or nearly, give what reading byte by byte gives.
+    3. *Truncation:* a cut answer never ends in `Done`, unless it says all that the whole says.
+    4. *Round trip:* what is encoded and parsed says the same; for ``events``, is the same.
+    5. *Totality:* no bytes make the parser raise, and no payload the decoder.
+    6. *Linearity:* twice the bytes cost about twice the work, counted and not timed.
+    7. *Memory:* what is held stays under the limit.
 
     Where the dialect has an encoder, answers are drawn (see `answers`) and take part in all laws.
 
@@ -216,9 +221,10 @@ class _Check:
         self._failures[case.law] = Failure(case.law, case, broken.what, show(case, broken))
 
     def _run(self, law: str, wire: bytes, ways: Iterable[tuple[int, ...]]) -> None:
-        """One of the two laws about cuts, in these ways, the whole being read but once."""
-        check = chunking if law == "chunking" else truncation
-        whole = read(self._dialect, cut(wire, ()))
+        """One of the laws about cuts, in these ways, what it is compared with being read once."""
+        check = {"chunking": chunking, "shortcuts": shortcuts, "truncation": truncation}[law]
+        slow = law == "shortcuts"
+        whole = read_slowly(self._dialect, wire) if slow else read(self._dialect, cut(wire, ()))
         for cuts in ways:
             if law in self._failures:
                 return
@@ -233,6 +239,7 @@ class _Check:
         self._wires.append(wire)
         self._complete |= read(self._dialect, cut(wire, ())).complete
         self._run("chunking", wire, self._ways(wire))
+        self._run("shortcuts", wire, frame_cuts(self._dialect, wire))
         if not tells_cuts(self._dialect):
             self._run("truncation", wire, ((at,) for at in self._places(wire)))
         self.hold(Case(law="totality", wire=wire))
@@ -298,6 +305,8 @@ class _Check:
             cuts = tuple(accumulate(map(len, chunks)))[:-1]
             end = data.draw(st.integers(1, len(wire) - 1))
             cases.append(Case(law="chunking", wire=wire, cuts=cuts))
+            aligned = data.draw(st.sampled_from([*frame_cuts(self._dialect, wire)]))
+            cases.append(Case(law="shortcuts", wire=wire, cuts=aligned))
             if not tells_cuts(self._dialect):
                 cases.append(Case(law="truncation", wire=wire, cuts=(end,)))
             cases.append(Case(law="totality", wire=wire))
@@ -341,6 +350,7 @@ class _Check:
         bytewise = tuple(range(1, len(wire)))
         self.hold(Case(law="totality", wire=wire))
         self._run("chunking", wire, (cuts, bytewise))
+        self._run("shortcuts", wire, ((), next(frame_cuts(self._dialect, wire))))
         if "memory" not in self._failures:
             self._checked["memory"] += 1
             self._note(Case(law="memory", wire=wire, cuts=cuts), bounded(self._dialect, wire, cuts))

@@ -1,19 +1,21 @@
 """The laws that a dialect is held to, each a check of one case: bytes, and where they are cut.
 
 A law gives None where it holds, and else a `Broken` that says what was expected and what came.
-They are laws 1 to 6 of the design; exactly-once delivery and the twin drivers are not a dialect's.
+Exactly-once delivery and the twin drivers are laws too, but not a dialect's.
 """
 
 from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
-from tokenwire.dialects import Dialect
+from tokenwire.dialects import Decoder, Dialect, StatefulDecoder
 from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, Event
@@ -94,6 +96,74 @@ def chunking(
     if expected != actual:  # and not just a NaN, which equals nothing
         return Broken("the frames of the events depend on the cuts", expected, actual)
     return None
+
+
+# --- shortcuts ---
+
+
+def shortcuts(
+    dialect: Dialect, wire: bytes, cuts: Sequence[int], *, whole: Reading | None = None
+) -> Broken | None:
+    """Without any shortcut, the events and their frames are the same.
+
+    Nothing is read ahead of its turn where each byte comes by itself and the decoder shows no
+    envelope. Most shortcuts are for chunks that are whole frames: see `frame_cuts`.
+
+    Args:
+        dialect: The dialect.
+        wire: A body.
+        cuts: Where it is cut for the reading with shortcuts.
+        whole: The reading without.
+    """
+    slow = whole or read_slowly(dialect, wire)
+    got = read(dialect, cut(wire, cuts))
+    if got == slow:
+        return None
+    expected, actual = lines_of(slow, dialect), lines_of(got, dialect)
+    if expected != actual:
+        return Broken("a shortcut gives other events than reading byte by byte", expected, actual)
+    if tells_cuts(dialect):
+        return None
+    expected, actual = lines_with_frames(slow), lines_with_frames(got)
+    if expected != actual:
+        return Broken("a shortcut gives other frames than reading byte by byte", expected, actual)
+    return None
+
+
+def read_slowly(dialect: Dialect, wire: bytes) -> Reading:
+    """Byte by byte, and without the decoder's envelope."""
+    slow = msgspec.structs.replace(dialect, decoder=lambda: _without_envelope(dialect.decoder()))
+    return read(slow, cut(wire, range(1, len(wire))))
+
+
+def _without_envelope(decoder: Decoder) -> Decoder:
+    if getattr(decoder, "envelope", None) is None:
+        return decoder
+    return partial(decoder) if callable(decoder) else _Unaided(decoder)
+
+
+class _Unaided:
+    """A decoder that shows nothing but what decoders must have."""
+
+    def __init__(self, decoder: StatefulDecoder) -> None:
+        self._decoder = decoder
+        if hasattr(decoder, "receive_loss"):
+            self.receive_loss = decoder.receive_loss
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        return self._decoder.receive_frame(frame)
+
+    def receive_eof(self) -> Sequence[Event]:
+        return self._decoder.receive_eof()
+
+
+def frame_cuts(dialect: Dialect, wire: bytes) -> Iterator[tuple[int, ...]]:
+    """Cuts behind each frame, as nearly every service writes; then moved by a byte or two."""
+    ends = [*accumulate(len(piece) for piece in frames_of(dialect, wire))]
+    for shift in (0, -1, 1, -2, 2):
+        yield tuple(at + shift for at in ends)
+    for shift in (-2, -1, 1, 2):  # and every other one of them
+        yield tuple(at + shift * (number % 2) for number, at in enumerate(ends))
 
 
 # --- 2: truncation ---
@@ -377,6 +447,7 @@ Law: TypeAlias = Callable[[Dialect, bytes, Sequence[int]], Broken | None]
 
 LAWS: Final[Mapping[str, Law]] = {
     "chunking": chunking,
+    "shortcuts": shortcuts,
     "truncation": truncation,
     "totality": totality,
     "linearity": linearity,
