@@ -6,6 +6,7 @@ A chunking is a list of non-empty chunks. `whole` and `bytewise` give one, the o
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
@@ -110,3 +111,22 @@ def read_response(
         events += parser.events()
     parser.receive_eof()
     return [*events, *parser.events()]
+
+
+def breaks_off(part: bytes, *, end: bytes = b"\n\n") -> bool:
+    """Does this part of a body end inside an event that is not whole?
+
+    An event without its end is whole if its data is JSON, or the sentinel. ``end`` is LF alone for
+    lines of JSON.
+    """
+    fields = [line for line in part.rpartition(end)[2].split(b"\n") if line[:1] not in b":"]
+    value = fields[-1].partition(b":")[2].strip() if fields else b"[DONE]"
+    return value != b"[DONE]" and not _is_json(value)
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True

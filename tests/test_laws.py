@@ -214,7 +214,7 @@ def test_2_truncation(dialect: str, data: st.DataObject) -> None:
     prefix = wire[: data.draw(st.integers(0, len(wire) - 1))]
     got = read([prefix] if prefix else [], dialect).events
     last = got[-1]
-    if dialect == "text" and got[:-1]:
+    if dialect == "text" and got[:-1] and prefix.decode("utf-8", "ignore").encode() == prefix:
         assert isinstance(last, Done)  # any text may be a whole one: only the transport knows
     elif isinstance(last, Done):
         finished = [event for event in events if isinstance(event, Finished | Token)]

@@ -17,7 +17,8 @@ class Frame(Struct, frozen=True, gc=False):
         event: The SSE event type as it was sent; ``""`` where none was.
         id: The SSE last event ID in force at this unit, ``None`` while the stream has set none.
         retry: Reconnection time in milliseconds, where this unit sets one.
-        comment: The last SSE comment of this unit, without its colon.
+        comment: An SSE comment, without its colon, which comes out by itself at once; in a unit
+            with data, the last one of that unit.
         other: Lines that are no field of the format, joined by LF. Proxies and some servers write
             bare JSON errors or HTML there; nothing is skipped unseen.
         unterminated: The body ended before this unit did. It counts only where it proves complete.

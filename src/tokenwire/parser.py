@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy, deepcopy
 from enum import Enum
 from operator import length_hint
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Decoder, Dialect, get_dialect
-from tokenwire.dialects.vendor_errors import VendorError
 from tokenwire.dialects.wire import is_done_sentinel
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
@@ -80,6 +79,7 @@ class StreamParser:
         "_body",
         "_broken",
         "_cursor",
+        "_cut",
         "_decode",
         "_decoder",
         "_detector",
@@ -99,6 +99,7 @@ class StreamParser:
         "_received",
         "_relives",
         "_rest",
+        "_retry",
         "_skip",
         "_skipped",
         "_state",
@@ -106,6 +107,7 @@ class StreamParser:
         "_strange",
         "_streams",
         "_undrained",
+        "_unreadable",
         "detected",
         "dialect",
     )
@@ -139,10 +141,14 @@ class StreamParser:
         self._skip = skip
         self._relives = behind is None
         self._skipped: Frame | None = None
-        self._rest: Frame | None = None  # what the end of the body left open, if it counts
+        self._rest: Frame | None = None  # what the end of the body left open
+        self._cut = False  # that proves that more was to come
+        self._retry: int | None = None  # what the stream asked for, as far as it is handed out
+        self._unreadable: Error | None = None  # the first frame that may have held a piece
         if behind is not None:
             self._heir = behind._heir
             self._decoder = self._heir
+            self._attach_envelope()
         self._body: ResponseBody | None = None
         self._failure: Error | None = None  # comes after the frames that were before it
         self._strange: Frame | None = None  # the first that said nothing here: what came instead
@@ -163,8 +169,16 @@ class StreamParser:
         self._heir = self.dialect.decoder()
         self._decoder = self._heir
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
+        self._attach_envelope()
         resumption = self.dialect.resumption
         self._read_cursor = resumption.read if resumption is not None else None
+
+    def _attach_envelope(self) -> Envelope | None:
+        """Show the decoder's envelope, if it has one, the wire on which the frames come."""
+        envelope: Envelope | None = getattr(self._decoder, "envelope", None)
+        if envelope is not None:
+            envelope.attach(self._framer, self._limits)
+        return envelope
 
     @property
     def _decode_next(self) -> Callable[[Frame], Sequence[Event]]:
@@ -193,8 +207,14 @@ class StreamParser:
 
     @property
     def retry(self) -> int | None:
-        """The reconnection time that the stream asked for, in milliseconds."""
-        return self._framer.retry
+        """The reconnection time that the stream asked for, in milliseconds.
+
+        Like the cursor it moves with what is handed out: what stands after the last event that
+        was taken was not asked for yet.
+        """
+        if self._streams and not (self._frames or self._found or self._queue):
+            return self._framer.retry  # a field counts as soon as its line is there
+        return self._retry
 
     @property
     def buffered(self) -> int:
@@ -264,7 +284,7 @@ class StreamParser:
         except FramingError as error:
             kind: ErrorKind = "limit" if error.kind == "limit" else "malformed"
             self._fail(Error(kind, str(error)))
-        if self._envelope is not None:
+        if self._envelope is not None and self._streams:
             self._express = self._envelope if self._envelope.may_follow(data) else None
 
     def _admit(self, data: bytes) -> bytes:
@@ -327,7 +347,7 @@ class StreamParser:
         if self._streams:
             self._framer.receive_eof()
             if self._found and self._found[-1].unterminated:
-                self._judge_unterminated(self._found.pop())
+                self._rest = self._found.pop()
         elif self.closed:
             self._enter(TRANSITIONS[self._state][Input.EOF])
         self._streams = False
@@ -363,8 +383,12 @@ class StreamParser:
                 found = self._decode(frame) if frame.data is not None else self._odd(frame)
                 if len(found) == 1:  # as nearly every frame has
                     event = found[0]
-                    if frame.id is not None or self._read_cursor is not None:
-                        self._pass(frame)
+                    if (
+                        frame.id is not None
+                        or self._read_cursor is not None
+                        or frame.retry is not None
+                    ):
+                        self._pass(frame, event)
                     break
                 if found:
                     self._queue = [*reversed(found)]
@@ -383,7 +407,7 @@ class StreamParser:
                     return NEED_DATA if self._staying else CLOSED
                 event = self._take_queued()
         if type(event) not in self._staying:
-            self._move(event)
+            return self._move(event)
         return event
 
     def _refill(self) -> bool:
@@ -398,7 +422,7 @@ class StreamParser:
     def _take_queued(self) -> Event:
         event = self._queue.pop()
         if not self._queue and self._last is not None:
-            self._pass(self._last)
+            self._pass(self._last, event)
         return event
 
     def _look_ahead(self) -> bool:
@@ -430,20 +454,40 @@ class StreamParser:
             yield event
             yield from self._ahead
 
-    def _pass(self, frame: Frame) -> None:
-        """The last event of this frame is out: the cursor may move behind it."""
+    def _pass(self, frame: Frame, event: Event | None = None) -> None:
+        """The last event of this frame is out: the cursor may move past it.
+
+        It stays before a frame that may have held a piece of the answer and could not be read:
+        who goes on from there asks for that piece again.
+        """
         self._last = None
+        if frame.retry is not None:
+            self._retry = frame.retry
         if frame is self._skipped:
             return
         value: str | int | None = frame.id
         if self._read_cursor is not None:
             value = self._read_cursor(frame) if frame.data is not None else None
         if value is not None:
-            self._cursor = value
+            if self._unreadable is None and not _is_unreadable(event):
+                self._cursor = value
             self._envelope = self._express = None  # each event has a place from here on
 
-    def _move(self, event: Event) -> None:
-        self._enter(next_state(self._state, event) or self._state)
+    def _move(self, event: Event) -> Event:
+        """Put an event to the state table; gives it, or the `Error` that stands in its place."""
+        if self._unreadable is not None:
+            if isinstance(event, Done):
+                event = self._piece_lost(self._unreadable)
+        elif _is_unreadable(event):
+            self._unreadable = event
+        state = next_state(self._state, event)
+        if state is None:
+            raise LocalProtocolError(
+                f"the decoder of {self.dialect.name} gave {event!r:.200}, which no stream in state"
+                f" {self._state} may hold"
+            )
+        if state is not self._state:
+            self._enter(state)
         if not self._staying:
             if self._streams:  # nothing is held behind the end
                 self._streams = False
@@ -453,6 +497,17 @@ class StreamParser:
             self._queue = _NO_EVENTS
             if self._ended:
                 self._enter(TRANSITIONS[self._state][Input.EOF])
+        return event
+
+    def _piece_lost(self, unreadable: Error) -> Error:
+        """Stands in the place of `Done` where a frame, which may have held a piece, was lost."""
+        resumable = self.dialect.resumption is not None
+        return Error(
+            "malformed",
+            f"the answer ended, but a piece of it may be missing: {unreadable.message}",
+            recovery=Recovery.RESUME if resumable else Recovery.RETRY,
+            frame=unreadable.frame,
+        )
 
     def _enter(self, state: State) -> None:
         self._state = state
@@ -460,9 +515,7 @@ class StreamParser:
         self._envelope = self._express = None
         if state is _OPEN and not self._ended and self._cursor is None and self._skip is None:
             if self._read_cursor is None:
-                self._envelope = getattr(self._decoder, "envelope", None)
-            if self._envelope is not None:
-                self._envelope.attach(self._framer, self._limits)
+                self._envelope = self._attach_envelope()
 
     def _decode_first(self, frame: Frame) -> Sequence[Event]:
         """Decode the first frame; one that says nothing may show what came instead."""
@@ -490,31 +543,38 @@ class StreamParser:
                 return self._decode(frame)
             text = frame.comment.decode("utf-8", "replace") if frame.comment else frame.event
             return (Heartbeat(text, frame=frame),)
-        error = self._find_stray_error(frame)
-        if error is not None:
-            return (error.event(frame),)
+        if not self.dialect.strict:
+            error = find_stray_error(frame.other)
+            if error is not None:
+                return (error.event(frame),)
+            if _is_object(frame.other):
+                # Gateways send a whole answer, of models that do not stream, without `data:`.
+                return self._decode(replace(frame, data=frame.other))
         self._strange = self._strange or frame
         return (Unknown(frame=frame),)
 
-    def _find_stray_error(self, frame: Frame) -> VendorError | None:
-        return None if self.dialect.strict else find_stray_error(frame.other)
+    def _counts(self, frame: Frame) -> bool:
+        """Does the unit that the end left open count? If whole: JSON, the sentinel, or an error."""
+        if frame.data is not None:
+            return is_done_sentinel(frame.data) or is_json(frame.data)
+        return not self.dialect.strict and (
+            _is_object(frame.other) or find_stray_error(frame.other) is not None
+        )
 
-    def _judge_unterminated(self, frame: Frame) -> None:
-        """An open unit at EOF counts if it is complete: whole JSON, the sentinel, or an error."""
-        if frame.data is None:
-            counts = self._find_stray_error(frame) is not None
-        else:
-            counts = is_done_sentinel(frame.data) or is_json(frame.data)
-        if counts:
-            self._rest = frame
-        else:
+    def _decode_rest(self, frame: Frame) -> Sequence[Event] | None:
+        """Decode the open unit, or give None where it proves that the answer was cut.
+
+        It may come again whole, to whoever goes on with the answer: a copy of the decoder reads it.
+        """
+        if not self._counts(frame):
             self._strange = self._strange or frame
-
-    def _decode_rest(self, frame: Frame) -> Sequence[Event]:
-        """Decode the open unit. It may come again whole, to whoever goes on with the answer."""
+            return None
         if self.dialect.resumption is not None:
             plain = self._decode == self._decode_next
-            self._decoder = deepcopy(self._decoder)
+            try:
+                self._decoder = deepcopy(self._decoder)
+            except RecursionError:  # of what the peer has nested
+                return None
             if plain:
                 self._decode = self._decode_next
         return self._decode(frame) if frame.data is not None else self._odd(frame)
@@ -523,16 +583,22 @@ class StreamParser:
         """All frames are out: queue what comes last, if the stream has come to its end."""
         frame, self._rest = self._rest, None
         if frame is not None:
-            self._queue = [*reversed(self._decode_rest(frame))]
-            if self._queue:
+            found = self._decode_rest(frame)
+            self._cut = found is None
+            if found:
+                self._queue = [*reversed(found)]
                 self._last = frame
                 return
+        self._retry = self._framer.retry
         if self._failure is None:
             if self._body is not None:
                 if self._ended or self._body.complete:
                     self._fail(self._body.error())
             elif self._detector is None:
-                self._queue = [*reversed(self._judge_end())]
+                said = self._judge_end()
+                if self._cut:  # whatever the decoder believed before
+                    said = [event for event in said if not isinstance(event, Done)]
+                self._queue = [*reversed(said)]
                 if not any(isinstance(event, Done | Error) for event in self._queue):
                     self._fail(self._cut_off())
         if self._failure is not None:
@@ -552,6 +618,8 @@ class StreamParser:
         what = "the body ended"
         if self._broken is not None:
             kind, what = self._broken[0], f"the connection failed with {self._broken[1]}"
+        if self._cut:
+            what += " inside an event,"
         if self._state is _IDLE:
             message = f"{what} before any event of {self.dialect.name} came{self._seen_instead()}"
             return Error(kind, message, recovery=Recovery.RETRY)
@@ -567,3 +635,13 @@ class StreamParser:
         names = " or ".join(one.name for one in fitting if one.name != self.dialect.name)
         looks = f"; it looks like {names}" if names else ""
         return f"; it began with {shown(self._strange.data or self._strange.other)}{looks}"
+
+
+def _is_object(lines: bytes) -> bool:
+    """Are lines that are no field one JSON object?"""
+    return lines.startswith(b"{") and is_json(lines)
+
+
+def _is_unreadable(event: Event | None) -> TypeGuard[Error]:
+    """Does it tell of a frame that may have held a piece of the answer?"""
+    return isinstance(event, Error) and event.kind == "malformed" and not event.fatal

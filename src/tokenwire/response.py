@@ -204,6 +204,8 @@ def find_stray_error(lines: bytes) -> VendorError | None:
 
     Gemini writes bare JSON objects there, old llama.cpp an ``error: {...}`` field.
     """
+    if lines[:1] not in (b"{", b"[", b"e"):
+        return None  # asked of each stray line, and an exception costs as much as a token
     name, _, value = lines.partition(b":")
     if name == b"error":
         document = _json_or_none(value)

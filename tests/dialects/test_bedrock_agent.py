@@ -239,12 +239,14 @@ def test_exceptions(name: str, status: int, recovery: Recovery) -> None:
     assert events(ANSWER, exception(name))[-1] == Error("vendor", "no", name, status, recovery)
 
 
-@pytest.mark.parametrize("payload", ["{", '{"bytes":"SG!"}', '{"bytes":7}', "[]"])
+@pytest.mark.parametrize("payload", ["{", '{"bytes":"SG!"}', '{"bytes":7}', "[1]"])
 def test_what_cannot_be_read_is_not_the_end(payload: str) -> None:
-    error, token, done = events(event("chunk", payload), chunk(b"a"))
+    error, token, end = events(event("chunk", payload), chunk(b"a"))
     assert isinstance(error, Error)
     assert (error.kind, error.fatal) == ("malformed", False)
-    assert (token, done) == (Token("a"), Done("stop"))
+    assert token == Token("a")
+    assert isinstance(end, Error)
+    assert (end.kind, end.fatal) == ("malformed", True)
 
 
 def test_what_has_no_meaning_here() -> None:

@@ -364,7 +364,7 @@ def test_signatures() -> None:
 
 def test_oddities() -> None:
     head = {"modelVersion": "m"}
-    found = decode({"x": 1}, {"candidates": []}, head, head, b" ", b"[DONE]", b"null", eof=False)
+    found = decode({"x": 1}, {"candidates": []}, head, head, b" ", b"[DONE]", b"7", eof=False)
     *said, malformed = found
     assert said == [Unknown(), Started(None, "m"), Heartbeat(), Unknown()]
     assert isinstance(malformed, Error)

@@ -610,10 +610,11 @@ def test_q40_bad_utf8_in_the_text() -> None:
     [
         ("7", "expected an object, found `7`"),
         ('{"choices":', "Expecting value"),
-        ("not json", "Expecting value"),
+        ("no json", "Expecting value"),
+        ("Sorry", "it is no JSON"),
         ("[" * 100_000, "it is nested too deeply"),
     ],
-    ids=["type", "cut", "text", "deep"],
+    ids=["type", "cut", "word", "text", "deep"],
 )
 def test_a_chunk_that_cannot_be_read_is_told_and_survived(payload: str, reason: str) -> None:
     found = events(payload, delta(content="a"), stop())
@@ -621,7 +622,9 @@ def test_a_chunk_that_cannot_be_read_is_told_and_survived(payload: str, reason: 
     assert (found[0].kind, found[0].fatal) == ("malformed", False)
     assert reason in found[0].message
     assert "it begins with: " + payload[:10] in found[0].message
-    assert found[1:] == [Token("a"), Finished(0, "stop", "stop"), Done("stop")]
+    assert found[1:-1] == [Token("a"), Finished(0, "stop", "stop")]
+    assert isinstance(found[-1], Error)  # a piece may have been in it: never Done
+    assert (found[-1].kind, found[-1].fatal) == ("malformed", True)
 
 
 def test_q31_named_events() -> None:

@@ -471,7 +471,7 @@ def test_what_is_unknown_and_what_cannot_be_read() -> None:
     assert first == Heartbeat()
     assert isinstance(second, Error)
     assert not second.fatal
-    assert rest == [Token("a"), Unknown()]
+    assert rest == [Token("a")]
     assert events(
         {"type": "keepalive"},
         {"type": "response.brand_new"},

@@ -45,8 +45,12 @@ def test_a_token_a_chunk() -> None:
 
 def test_every_prefix_ends_as_the_transport_does() -> None:
     for end in range(1, len(BODY)):
-        text = BODY[:end].decode("utf-8", "replace")
-        assert joined(read([BODY[:end]], "text").events) == [Token(text), Done()]
+        try:
+            text = BODY[:end].decode()
+        except UnicodeDecodeError:  # a character broke off: more of it was to come
+            assert isinstance(read([BODY[:end]], "text").events[-1], Error)
+        else:
+            assert joined(read([BODY[:end]], "text").events) == [Token(text), Done()]
 
 
 def test_an_empty_body_is_no_answer() -> None:

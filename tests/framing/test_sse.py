@@ -71,7 +71,7 @@ FRAMES = {
     "end-in-other": (b'{"error": 1\n}', [Frame(other=b'{"error": 1\n}', unterminated=True)]),
     "end-in-other-with-a-colon": (b"error: {}", [Frame(other=b"error: {}", unterminated=True)]),
     "end-in-a-bom": (BOM[:2], [Frame(other=BOM[:2], unterminated=True)]),
-    "end-without-data": (b"event: t\nretry: 1\nid: 2\n: hm\n", [Frame(comment=b"hm")]),
+    "end-without-data": (b"event: t\nretry: 1\nid: 2\n: hm\n", [Frame(comment=b"hm"), Frame(None, "t", None, 1, unterminated=True)]),
 }  # fmt: skip
 
 

@@ -87,7 +87,6 @@ _DATA: Final = {
 }
 
 # What the framer puts behind a message that broke off: it must not pass for the end.
-_HALF: Final = Frame(b"{}", unterminated=True)
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -101,13 +100,9 @@ class Decoder:
         self._flows = False
         self._answered: Reason | None = None
         self._calls = 0
-        self._half = False
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one message."""
-        if frame.unterminated:
-            self._half = True
-            return ()
         error = find_exception(frame)
         if error is not None:
             return (error.event(frame),)
@@ -117,8 +112,8 @@ class Decoder:
         return read_frame(frame, EventWire, _decode_json, self._receive)
 
     def receive_eof(self) -> Sequence[Event]:
-        """Complete if a flow said so, or an agent answered and nothing is half."""
-        half = self._half or self._characters.getstate()[0]
+        """Complete if a flow said so, or an agent answered and no character is half."""
+        half = self._characters.getstate()[0]
         if self._flows or self._answered is None or half:
             return self.receive_loss()
         return (Done(self._answered),)
@@ -201,7 +196,7 @@ def _values(parameters: Any) -> dict[str, Any]:
 
 BEDROCK_AGENT = Dialect(
     name="bedrock-agent",
-    framer=lambda limits: AWSEventsFramer(limits, half=_HALF),
+    framer=AWSEventsFramer,
     decoder=Decoder,
     encoder=lambda: BedrockAgentEncoder(COMPLETION_REASONS),
     media_types=("application/vnd.amazon.eventstream",),

@@ -142,6 +142,8 @@ class Decoder:
             wires = read_leniently(data, EventWire)
         except MalformedError as reason:
             return (malformed(frame, reason),)
+        if not wires:
+            return (Unknown(frame=frame),)
         events: list[Event] = []
         for reading in wires:
             events += self._receive(reading.value, frame)

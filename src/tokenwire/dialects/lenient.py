@@ -23,7 +23,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from msgspec import Struct, inspect
 
-from tokenwire.events import Data, Done, Error, Event
+from tokenwire.events import Data, Done, Error, Event, Unknown
 from tokenwire.frame import Frame
 
 T = TypeVar("T")
@@ -34,7 +34,8 @@ _MAX_DIGITS: Final = 400
 # Odd fields of one stream that are remembered, so that each value of theirs is told once.
 _MAX_TOLD: Final = 64
 
-_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
+"""What says nothing, whatever type was expected."""
 
 _Unread: TypeAlias = dict[str, Any]
 _Reader: TypeAlias = Callable[[Any, str, _Unread], Any]
@@ -150,7 +151,7 @@ class _Readers:
                 place = f"{path}.{name}" if path else name
                 field = fields.get(name)
                 if field is None:
-                    if forbid and one not in _EMPTY:
+                    if forbid and one not in EMPTY:
                         unread[place] = _plain(one)
                     continue
                 found = field[1](one, place, unread)
@@ -284,7 +285,7 @@ def _read_bytes(value: Any, path: str, unread: _Unread) -> Any:
 
 
 def _nothing_or_refused(value: Any) -> _Sign:
-    return _DEFAULT if value in _EMPTY else _REFUSED
+    return _DEFAULT if value in EMPTY else _REFUSED
 
 
 def _plain(value: Any) -> Any:
@@ -317,11 +318,15 @@ class Extras:
     def tell(self, unread: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
         """Add a ``Data("extra")`` with the values by path, less those that were told just before.
 
+        Nothing is added to a frame that is `Unknown` as a whole.
+
         Args:
             unread: What was not read.
             frame: Where it stands.
             events: The other events of that frame; an event that ends the stream stays the last.
         """
+        if events and all(isinstance(event, Unknown) for event in events):
+            return
         told = self._told = {} if self._told is None else self._told
         news: dict[str, Any] = {}
         for path, value in unread.items():

@@ -18,7 +18,7 @@ from tokenwire.dialects.wire import (
     read_leniently,
 )
 from tokenwire.errors import Recovery
-from tokenwire.events import Done, Error, Event, Finished, Heartbeat, Reason, Started
+from tokenwire.events import Done, Error, Event, Finished, Heartbeat, Reason, Started, Unknown
 from tokenwire.frame import Frame
 
 T = TypeVar("T")
@@ -59,6 +59,8 @@ def read_frame(
     except MalformedError as reason:
         error = find_error(json_or_text(data))
         return (error.event(frame) if error else malformed(frame, reason),)
+    if not values:
+        return (Unknown(frame=frame),)
     events: list[Event] = []
     for reading in values:
         events += receive(reading.value, frame)

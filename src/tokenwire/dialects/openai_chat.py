@@ -156,6 +156,8 @@ class Decoder:
         except MalformedError as reason:
             error = find_error(json_or_text(data))
             return (self._error(error, frame) if error else malformed(frame, reason),)
+        if not chunks:
+            return (Unknown(frame=frame),)
         events: list[Event] = []
         for reading in chunks:
             events += self.receive_chunk(reading.value, frame)

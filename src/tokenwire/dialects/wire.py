@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
 
-from tokenwire.dialects.lenient import JSON, Reading, convert
+from tokenwire.dialects.lenient import EMPTY, JSON, Reading, convert
 from tokenwire.events import Error, Reason
 from tokenwire.frame import Frame
 
@@ -25,6 +26,11 @@ MAX_VALUES: Final = 100
 # Choices of an answer, tool calls of a choice. OpenAI gives at most 128 of either; without a bound
 # a hostile server could grow a decoder by naming ever new ones.
 MAX_INDEX: Final = 1024
+
+
+_FIRST_OF_JSON: Final = frozenset('{["-0123456789tfnNI')
+_FIRST_BYTES: Final = frozenset(one.encode() for one in _FIRST_OF_JSON)
+_BLANKS: Final = re.compile(r"\s*+")
 
 
 class MalformedError(ValueError):
@@ -50,12 +56,16 @@ def read_leniently(data: bytes, schema: type[T]) -> list[Reading[T]]:
     type than the schema's (see `tokenwire.dialects.lenient`), and several JSON values written one
     after the other.
 
+    Returns:
+        What each value says; nothing for null and for empty ones of another type.
+
     Raises:
         MalformedError: It is no JSON, or is nested too deeply, or is no object where one should be.
     """
     text = data.decode("utf-8", "replace")
     try:
-        return [convert(value, schema) for value in _values(text)]
+        said = [one for one in _values(text) if schema is object or one not in EMPTY]
+        return [convert(value, schema) for value in said]
     except RecursionError:
         raise MalformedError("it is nested too deeply") from None
     except ValueError as error:
@@ -63,17 +73,27 @@ def read_leniently(data: bytes, schema: type[T]) -> list[Reading[T]]:
 
 
 def _values(text: str) -> list[Any]:
+    if not _may_be_json(text):
+        raise ValueError("it is no JSON" if text.strip() else "it is empty")
     values: list[Any] = []
-    at = 0
-    while rest := text[at:].lstrip():
-        at = len(text) - len(rest)
+    at = _skip_blanks(text, 0)
+    while at < len(text):
         if len(values) == MAX_VALUES:
             raise ValueError(f"it holds more than {MAX_VALUES} JSON values")
         value, at = JSON.raw_decode(text, at)
         values.append(value)
-    if not values:
-        raise ValueError("it is empty")
+        at = _skip_blanks(text, at)
     return values
+
+
+def _may_be_json(text: str) -> bool:
+    """Does it begin as a JSON value does? Exceptions take longer, and garbage comes in floods."""
+    return text.lstrip()[:1] in _FIRST_OF_JSON
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return at if found is None else found.end()
 
 
 def malformed(frame: Frame, reason: object) -> Error:
@@ -95,10 +115,12 @@ def is_done_sentinel(data: bytes) -> bool:
 
 def json_or_text(data: bytes) -> Any:
     """The JSON value of a payload, or its text where it is none."""
-    try:
-        return msgspec.json.decode(data)
-    except UNREADABLE:
-        return data.decode("utf-8", "replace")
+    if data.lstrip()[:1] in _FIRST_BYTES:
+        try:
+            return msgspec.json.decode(data)
+        except UNREADABLE:
+            pass
+    return data.decode("utf-8", "replace")
 
 
 def json_text(value: object) -> str:

@@ -53,21 +53,19 @@ class AWSEventsFramer:
     `Frame.event`, and all its headers are `Frame.headers`. A message with neither headers nor
     payload keeps the connection alive and is a frame without data.
 
-    A message that breaks off at the end of the body is no frame. The prelude is believed only with
+    A message that breaks off at the end of the body is a frame without data, marked
+    ``unterminated``: it proves a cut and says nothing. The prelude is believed only with
     its checksum, before the message is waited for: garbage is not mistaken for a large message.
 
     Args:
         limits: Bounds on a message.
-        half: A frame to hand out at the end where a message broke off. For dialects whose answers
-            end with the body and nothing else: they must tell that from a cut.
     """
 
     format: ClassVar[str] = "Amazon event stream"
-    __slots__ = ("_half", "_last", "_limit", "_needed", "_offset", "_peak", "_waiting", "frames")
+    __slots__ = ("_last", "_limit", "_needed", "_offset", "_peak", "_waiting", "frames")
 
-    def __init__(self, limits: Limits, *, half: Frame | None = None) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.frames: list[Frame] = []
-        self._half = half
         self._limit = limits.max_event_size
         self._waiting = bytearray()  # a message without its end
         self._needed = _PRELUDE_SIZE  # bytes it takes to go on: of the prelude, then of the message
@@ -105,10 +103,10 @@ class AWSEventsFramer:
             waiting += data[at:]
 
     def receive_eof(self) -> None:
-        """The body ended. A message that broke off is dropped; the dialect judges what came."""
+        """The body ended: hand out the bytes of a message that broke off, marked; no data."""
         self._peak = self.peak_buffered
-        if self._waiting and self._half is not None:
-            self.frames.append(self._half)
+        if self._waiting:
+            self.frames.append(Frame(other=bytes(self._waiting), unterminated=True))
         self._waiting.clear()
 
     @property

@@ -49,9 +49,9 @@ class RawTextFramer:
             self.frames.append(Frame(whole))
 
     def receive_eof(self) -> None:
-        """The body ended. A character that broke off is one U+FFFD, as in any text."""
+        """The body ended. A character that broke off comes out marked: more of it was to come."""
         if self._waiting:
-            self.frames.append(Frame(self._waiting))
+            self.frames.append(Frame(self._waiting, unterminated=True))
             self._waiting = b""
 
     @property

@@ -297,7 +297,8 @@ class SSEFramer:
             data = b"\n".join((data, self._more.take()))
         id = self._last_id if unterminated else self._id
         other = self._other.take() if self._other else b""
-        retry, comment = self._retry, self._comment
+        retry = self._retry
+        comment = self._comment if data is not None else None  # it came out by itself already
         self.frames.append(Frame(data, self._event, id, retry, comment, other, unterminated))
         self._last_id = id
         self._clear_block()
@@ -308,11 +309,17 @@ class SSEFramer:
         return self._lines.receive_data
 
     def receive_eof(self) -> None:
-        """The body ended: hand out a block left open, marked; its ``id`` never counts."""
+        """The body ended: hand out a block left open, marked; its ``id`` never counts.
+
+        Comments leave no block open: half of one is no piece of anything.
+        """
         rest = self._lines.take_rest()
-        if rest and rest.partition(b":")[0] not in (b"", b"event", b"id", b"retry"):
+        name = rest.partition(b":")[0]
+        if name in (b"event", b"id", b"retry"):
+            self._named = True  # a field is open, and half a value is none
+        elif name:
             self._receive_field(rest)
-        if self._first is not None or self._other:
+        if self._first is not None or self._named:
             self._end_block(unterminated=True)
         self._clear_block()
         self._keep(0)

@@ -1,0 +1,275 @@
+"""What may end in `Done`: nothing that was cut, also inside its last event; nothing that lost a piece."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from tests.reading import read
+from tests.test_laws import ANSWERS, DIALECTS, encode
+
+from tokenwire import (
+    Done,
+    Error,
+    Event,
+    Finished,
+    Heartbeat,
+    Reconnecting,
+    Recovery,
+    Started,
+    StreamParser,
+    Token,
+    Unknown,
+    Usage,
+    get_dialect,
+)
+from tokenwire.dialects import Dialect
+from tokenwire.errors import LocalProtocolError
+from tokenwire.framing.sse import SSEFramer
+from tokenwire.limits import Limits
+from tokenwire.testing._mutate import frames_of
+
+# Its frames are its characters, and any of them may be the last.
+FRAMED = [name for name in DIALECTS if name != "text"]
+few = settings(
+    max_examples=settings.default.max_examples // 5,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    deadline=None,
+)
+
+
+@pytest.mark.parametrize("dialect", FRAMED)
+@given(st.data())
+@few
+def test_an_answer_cut_inside_its_last_event_is_never_done(
+    dialect: str, data: st.DataObject
+) -> None:
+    """Whatever came before: half an event is evidence that more was to come."""
+    wire = encode(dialect, data.draw(ANSWERS[dialect]))
+    frames = frames_of(get_dialect(dialect), wire)
+    assume(frames)
+    last = frames[-1]
+    assume(
+        len(last) > 1 and not last.strip().startswith(b":")
+    )  # half a comment is no piece of anything
+    # Without its last bracket JSON is not whole, nor is the sentinel; a lone line is, without its end.
+    bracket = max(last.rfind(b"}"), last.rfind(b"]"))
+    end = data.draw(st.integers(1, bracket if bracket > 0 else len(last.rstrip()) - 1))
+    part = wire[: len(wire) - len(last) + end]
+    for chunks in ([part], [part[:-1], part[-1:]], [part[:-end], part[-end:]]):
+        for lost in (False, True):
+            parser = StreamParser(dialect)
+            for chunk in chunks:
+                if chunk:
+                    parser.receive_data(chunk)
+            if lost:
+                parser.connection_lost("it broke")
+            else:
+                parser.receive_eof()
+            got = [*parser.events()]
+            if got[-1:] == [Done()] or isinstance(got[-1], Done):
+                # All was said before: the open event came after what ends the answer.
+                whole = read([wire[: len(wire) - len(last)]], dialect, eof=False).events
+                assert isinstance(whole[-1], Done), part
+
+
+def ends(wire: bytes, dialect: str) -> Event:
+    return read([wire], dialect).events[-1]
+
+
+TEXT = b'{"candidates":[{"content":{"parts":[{"text":"First "}]},"finishReason":"STOP","index":0}]}'
+HELLO = (
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"d",
+        b"data",
+        b"data:",
+        b'data: {"usage":{"prompt_tok',
+        b"event: mess",
+        b"event: message\n",
+        b"id: 7\n",
+        b"what is this",
+        b'{"error":',
+    ],
+)
+def test_an_open_block_is_a_cut(rest: bytes) -> None:
+    for wire, dialect in ((b"data: " + TEXT + b"\n\n", "gemini-sse"), (HELLO, "openai-chat")):
+        error = ends(wire + rest, dialect)
+        assert isinstance(error, Error)
+        assert (error.kind, error.recovery) == ("truncated", Recovery.RESUME)
+        assert "the body ended inside an event, before" in error.message
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b": keep", b": keep-alive\n", b"\xef\xbb\xbf"[:0]])
+def test_a_comment_that_breaks_off_is_no_piece_of_the_answer(rest: bytes) -> None:
+    assert ends(b"data: " + TEXT + b"\n\n" + rest, "gemini-sse") == Done("stop")
+    assert ends(HELLO + rest, "openai-chat") == Done("stop")
+
+
+def test_a_unit_without_its_end_counts_if_it_is_whole() -> None:
+    usage = b'{"usageMetadata":{"promptTokenCount":3}}'
+    wire = b"data: " + TEXT + b"\n\ndata: " + usage
+    *_, counted, _, done = read([wire], "gemini-sse").events
+    assert (counted, done) == (Usage(3, final=True), Done("stop"))
+    assert ends(HELLO + b"data: [DONE]", "openai-chat") == Done("stop")
+
+
+# --- a piece that was lost ---
+
+
+BROKEN = b'{"choices":[{"delta":{"content":"brave '
+# They have no payloads that could be unreadable: any bytes are a text, or the framer sees to it.
+ANY_BYTES = {
+    *("event-stream", "gemini-array", "replicate", "sse", "text", "tgi", "vercel-data"),
+    *("bedrock-agent", "bedrock-invoke"),
+}
+
+
+@pytest.mark.parametrize("dialect", [name for name in FRAMED if name not in ANY_BYTES])
+@given(st.data())
+@few
+def test_after_a_frame_that_cannot_be_read_there_is_no_done(
+    dialect: str, data: st.DataObject
+) -> None:
+    """It may have held a piece: the others are delivered, and the answer is not called whole."""
+    events = data.draw(ANSWERS[dialect])
+    assume(events and isinstance(events[-1], Done))
+    wire = encode(dialect, events)
+    texts = [event for event in read([wire], dialect).events if isinstance(event, Token)]
+    assume(texts)
+    # Of the kind in which a text comes, and right before such a one.
+    sound = data.draw(st.sampled_from(texts)).frame
+    assert sound is not None
+    framer = get_dialect(dialect).framer(Limits())
+    at = wire.find(framer.encode(sound))
+    broken = framer.encode(replace(sound, data=BROKEN, comment=None))
+    got = read([wire[:at] + broken + wire[at:]], dialect).events
+
+    assert not any(isinstance(event, Done) for event in got)
+    last = got[-1]
+    assert isinstance(last, Error)
+    assert (last.kind, last.fatal) == ("malformed", True)
+    assert [event for event in got if isinstance(event, Token)] == texts
+
+
+def test_the_error_says_what_was_lost_and_what_can_be_done() -> None:
+    wire = (
+        HELLO.replace(b'"stop"', b"null")
+        + b"data: "
+        + BROKEN
+        + b"\n\n"
+        + HELLO
+        + b"data: [DONE]\n\n"
+    )
+    _, hi, lost, more, finished, error = read([wire], "openai-chat").events
+    assert [hi, more, finished] == [Token("Hi"), Token("Hi"), Finished(0, "stop", "stop")]
+    assert isinstance(lost, Error)
+    assert not lost.fatal
+    assert isinstance(error, Error)
+    assert (error.kind, error.fatal, error.recovery) == ("malformed", True, Recovery.RETRY)
+    assert error.message == f"the answer ended, but a piece of it may be missing: {lost.message}"
+    assert error.frame == lost.frame
+
+
+def test_who_resumes_asks_for_the_lost_piece_again() -> None:
+    """The cursor stays before the frame that could not be read, and the error says resume."""
+    said = b'data: {"token":"%s","position":%d}\n\n'
+    wire = said % (b"a", 1) + b'data: {"token":"b","position":2\n\n' + said % (b"c", 3)
+    parser = StreamParser("positioned")
+    parser.receive_data(wire + b"data: [DONE]\n\n")
+    *events, error = parser.events()
+    assert [event.text for event in events if isinstance(event, Token)] == ["a", "c"]
+    assert isinstance(error, Error)
+    assert error.recovery is Recovery.RESUME
+    assert parser.cursor.value == 1
+
+
+def test_an_id_of_a_frame_that_cannot_be_read_is_not_passed() -> None:
+    parser = StreamParser("mcp")
+    parser.receive_data(b"id: 1\ndata:\n\nid: 2\ndata: {]\n\nid: 3\ndata:\n\n")
+    assert [type(event) for event in parser.events()] == [Heartbeat, Error, Heartbeat]
+    assert parser.cursor.value == "1"
+
+
+# --- the table ---
+
+
+def test_a_decoder_that_gives_what_no_wire_says_is_told_so() -> None:
+    """What the state table does not name is not handed out in silence."""
+    dialect = Dialect(
+        name="odd",
+        framer=SSEFramer,
+        decoder=lambda: lambda frame: (Reconnecting(1, 0.0, "retry", frame=frame),),
+        terminator="nothing",
+    )
+    parser = StreamParser(dialect)
+    parser.receive_data(b"data: a\n\n")
+    with pytest.raises(LocalProtocolError, match="the decoder of odd gave Reconnecting"):
+        parser.next_event()
+
+
+# --- what moves with what is handed out ---
+
+
+def test_retry_moves_with_what_is_handed_out() -> None:
+    """An error that ends the stream, and a retry behind it in the same chunk: it was not asked for."""
+    error = b'data: {"error":{"message":"busy","type":"overloaded_error"}}\n\n'
+    for chunks in ([error + b"retry: 600000\n\n"], [error, b"retry: 600000\n\n"]):
+        assert read(chunks, "openai-chat").retry is None
+    parser = StreamParser("sse")
+    parser.receive_data(b"data: a\n\nretry: 5\ndata: b\n\nretry: 7\n")
+    assert (parser.next_event(), parser.retry) == (Token("a"), None)
+    assert (parser.next_event(), parser.retry) == (Token("b"), 7)  # nothing else waits
+    parser.receive_eof()
+    assert isinstance(parser.next_event(), Error)
+    assert parser.retry == 7
+
+
+def test_what_came_instead_does_not_depend_on_when_events_are_taken() -> None:
+    for eager in (True, False):
+        parser = StreamParser("openai-chat")
+        parser.receive_data(b"nonsense\n\nmore of")
+        early = [*parser.events()] if eager else []
+        parser.receive_eof()
+        *unknown, error = [*early, *parser.events()]
+        assert unknown == [Unknown()]
+        assert isinstance(error, Error)
+        assert "it began with 'nonsense'" in error.message
+
+
+def test_a_comment_is_told_once() -> None:
+    wire = b": c\nid: 1\n\n: d\nevent: e\n\n: f\nretry: 5\n\n: g\ndata: a\n\n"
+    *told, token = read([wire], "event-stream", eof=False).events
+    assert [event.text for event in told if isinstance(event, Heartbeat)] == [
+        *("c", "", "d", "e", "f", "", "g"),
+    ]
+    assert token.frame is not None
+    assert token.frame.comment == b"g"
+
+
+# --- lines that are no field ---
+
+
+def test_a_whole_answer_without_its_field_name_is_read() -> None:
+    """Gateways put the answer of a model that does not stream under text/event-stream as it is."""
+    answer = (
+        b'{"id":"c","model":"m","choices":[{"index":0,"message":{"content":"OK"},'
+        b'"finish_reason":"stop"}]}'
+    )
+    for end in (b"", b"\n", b"\n\n", b"\n\ndata: [DONE]\n\n"):
+        for body in (answer, answer.replace(b",", b",\n  ")):
+            events = read([body + end], "openai-chat").events
+            assert events == [
+                Started("c", "m"),
+                Token("OK"),
+                Finished(0, "stop", "stop"),
+                Done("stop"),
+            ]
+    assert isinstance(ends(answer[:-1], "openai-chat"), Error)
+    assert ends(answer + b"\n\n", "event-stream").kind == "truncated"  # type: ignore[attr-defined]
