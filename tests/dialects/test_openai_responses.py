@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.answers import comments, counts, texts, words
+from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import in_every_cut, in_pieces
 from tests.reading import read
 
@@ -305,12 +305,11 @@ def test_calls(item_type: str, argued: str, field: str) -> None:
 def test_a_call_whose_beginning_is_missing() -> None:
     delta = say("function_call_arguments.delta", 1, delta="{}")
     assert events(delta, done(call(arguments="{}"), 1)) == [
-        ToolCall("0", arguments="{}"),
-        ToolCall("0", 0, "c", "f"),
+        ToolCall("0", 0, "c", "f", "{}"),
         ToolCall("0", complete=True),
     ]
-    (first, *_) = events(say("mcp_call_arguments.delta", delta="{}"))
-    assert first == ToolCall("0", arguments="{}", provider_executed=True)
+    (first, *_) = events(say("mcp_call_arguments.delta", delta="[]"))
+    assert first == ToolCall("0", arguments="[]", provider_executed=True)
 
 
 def test_a_call_with_nothing_but_an_id_of_its_item() -> None:
@@ -382,12 +381,13 @@ def test_pieces_that_are_data() -> None:
 def test_annotations() -> None:
     note = {"type": "url_citation", "url": "u"}
     told = say("output_text.annotation.added", 1, annotation=note)
-    item = message(whole("ab", note))
+    item = message(whole("b", note))
     assert events(text("a"), text("b", 1), told, done(item, 1)) == [
         Token("a"),
         Token("b", part=1),
         Data("annotation", note, part=1),
     ]
+    item = message(whole("ab", note))
     assert events(text("ab"), done(item)) == [Token("ab"), Data("annotation", note)]
 
 
@@ -476,10 +476,14 @@ def test_what_is_unknown_and_what_cannot_be_read() -> None:
         {"type": "keepalive"},
         {"type": "response.brand_new"},
         {"type": "completed"},
-        text(5),  # type: ignore[arg-type]
         say("output_item.done", item=5),
         say("content_part.done", part=5),
-    ) == [Heartbeat("keepalive"), Unknown(), Unknown(), Unknown(), Unknown()]
+    ) == [Heartbeat("keepalive"), Unknown(), Unknown(), Unknown()]
+
+
+def test_a_number_for_a_text() -> None:
+    assert events(text(5), say("output_text.done", text=5)) == [Token("5")]  # type: ignore[arg-type]
+    assert events(say("function_call_arguments.delta", delta=5)) == [ToolCall("0", arguments="5")]
 
 
 @pytest.mark.parametrize(
@@ -650,8 +654,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
         said += [Heartbeat(comment) for comment in draw(st.lists(comments, max_size=1))]
     calls = draw(st.integers(0, 2))
     for key in map(str, range(calls)):
-        pieces = draw(st.lists(texts, max_size=3))
-        said.append(ToolCall(key, 0, draw(words), draw(words)))
+        pieces = draw(arguments())
+        said.append(ToolCall(key, 0, f"c{key}", draw(words)))
         said += [ToolCall(key, arguments=piece) for piece in pieces]
         said.append(ToolCall(key, complete=True))
     end_of_it = Finished(0, "tool_calls" if calls else "stop", "completed")
@@ -771,3 +775,341 @@ def test_the_openai_sdk_is_told_of_an_error() -> None:
     said: list[Event] = [Started("r1", "m"), Error("vendor", "overloaded", "server_error")]
     with pytest.raises(openai.APIError, match="overloaded"):
         _sdk_stream(said)
+
+
+# --- which item is it? ---
+
+
+class Story(NamedTuple):
+    """An item that a service has to tell: a message, a thought or a call."""
+
+    kind: str
+    pieces: list[str]
+
+
+_stories = st.builds(
+    Story,
+    st.sampled_from(["message", "reasoning", "function_call"]),
+    st.lists(words, min_size=1, max_size=3),
+)
+_EVENTS = {
+    "message": ("output_text", "text"),
+    "reasoning": ("reasoning_text", "text"),
+    "function_call": ("function_call_arguments", "arguments"),
+}
+
+
+def retold(stories: list[Story], index: str, ids: str, repeats: set[str]) -> list[dict[str, Any]]:
+    """The events of these items, from a service whose indices and ids cannot be believed."""
+    sent: list[dict[str, Any]] = [CREATED]
+    output: list[dict[str, Any]] = []
+    made_up = iter(range(1000))
+
+    def where(place: int, *, late: bool = False) -> dict[str, Any]:
+        said: dict[str, Any] = {"item_id": f"i{place}"} if ids == "kept" else {}
+        said |= {"item_id": f"new{next(made_up)}"} if ids == "new" else {}
+        places = {"right": place, "constant": 0, "shifted": place + late}
+        return said | ({"output_index": places[index]} if index in places else {})
+
+    def item(place: int, whole: str) -> dict[str, Any]:
+        kind = stories[place].kind
+        said = {"type": kind, **({"id": f"i{place}"} if ids == "kept" else {})}
+        if kind == "function_call":
+            return {**said, "call_id": f"c{place}", "name": f"f{place}", "arguments": whole}
+        return {**said, "content": [{"type": _EVENTS[kind][0], "text": whole}]}
+
+    for place, (kind, pieces) in enumerate(stories):
+        name, field = _EVENTS[kind]
+        whole = "".join(pieces)
+        if "added" in repeats or kind == "function_call":
+            opened = item(place, "") if kind == "function_call" else {"type": kind}
+            opened |= {"id": f"i{place}"} if ids == "kept" else {}
+            sent.append({"type": "response.output_item.added", "item": opened, **where(place)})
+        told = pieces[:-1] if "tail" in repeats else pieces
+        sent += [{"type": f"response.{name}.delta", "delta": one, **where(place)} for one in told]
+        if "done" in repeats:
+            late = where(place, late=True)
+            sent.append({"type": f"response.{name}.done", field: whole, **late})
+        if "item" in repeats:
+            late = where(place, late=True)
+            kept = item(place, whole)
+            sent.append({"type": "response.output_item.done", "item": kept, **late})
+        output.append(item(place, whole))
+    if "turned" in repeats:
+        output.reverse()
+    return [*sent, end("completed", *(output if "output" in repeats else ()))]
+
+
+@given(
+    st.lists(_stories, min_size=1, max_size=4),
+    st.sampled_from(["right", "constant", "shifted", "missing"]),
+    st.sampled_from(["kept", "new", "none"]),
+    st.sets(st.sampled_from(["added", "done", "item", "output", "turned", "tail"])),
+)
+def test_whatever_indices_and_ids_are_worth_all_is_told_once(
+    stories: list[Story], index: str, ids: str, repeats: set[str]
+) -> None:
+    """Missing, constant and shifted indices, ids that are new in every event, repetitions."""
+    stories = [
+        Story(kind, [f"<{place}:", *pieces, ">"])
+        if kind != "function_call"
+        else Story(
+            kind, ['{"a":"', *(json.dumps(piece)[1:-1] for piece in pieces), str(place), '"}']
+        )
+        for place, (kind, pieces) in enumerate(stories)
+    ]
+    # Where neither can be believed, nothing but the end of an item tells where the next begins.
+    sound = index == "right" or (ids == "kept" and index != "missing")
+    found = events(*retold(stories, index, ids, repeats | {"output" if sound else "item"}))
+    (choice,) = Completion.from_events(found).choices
+    told = {"message": choice.text, "reasoning": choice.reasoning}
+    for kind, text in told.items():
+        assert text == "".join("".join(one.pieces) for one in stories if one.kind == kind)
+    calls = [(one.id, one.name, one.arguments, one.complete) for one in choice.tool_calls]
+    assert calls == [
+        (f"c{place}", f"f{place}", "".join(pieces), True)
+        for place, (kind, pieces) in enumerate(stories)
+        if kind == "function_call"
+    ]
+    assert not any(isinstance(event, Reset | Error | Unknown) for event in found)
+
+
+def test_the_rest_of_a_text_and_one_that_was_another() -> None:
+    """What comes whole completes the pieces; what contradicts them takes their place."""
+    assert events(text("Hel"), say("output_text.done", text="Hello")) == [Token("Hel"), Token("lo")]
+    found = events(text("Hallo"), text("a", 1), done(message(whole("Hello"))), text("b", 1))
+    assert found == [Token("Hallo"), Token("a", part=1), Reset(0, 0, "Hello"), Token("b", part=1)]
+    thought = say("reasoning_text.delta", delta="Hm")
+    other = say("reasoning_text.done", text="Oh")
+    repeated = {"type": "reasoning", "content": [{"text": "Oh"}]}
+    assert events(thought, other, done(repeated)) == [Reasoning("Hm"), Data("whole_content", "Oh")]
+
+
+def test_two_parts_of_one_message() -> None:
+    item = message(whole("Hello"), {"type": "refusal", "refusal": "No"}, whole("you"))
+    found = events(text("Hel", 0, 1), text("yo", 0, 2), done(item))
+    assert found == [
+        *(Token("Hel"), Token("yo", part=1)),
+        *(Token("lo"), Refusal("No"), Token("u", part=1)),
+    ]
+    other = message(whole("Hi"), whole("there"))
+    assert events(text("a", 0, 1), done(other)) == [
+        Token("a"),
+        Reset(0, 0, "Hi"),
+        Token("there", part=1),
+    ]
+
+
+ARGUED = "function_call_arguments"
+
+
+@pytest.mark.parametrize(
+    ("sent", "arguments"),
+    [
+        ([say(f"{ARGUED}.delta", delta='{"a":'), done(call(arguments='{"a":1}'))], '{"a":1}'),
+        ([say(f"{ARGUED}.delta", delta='{"a": 1}'), done(call(arguments='{"a":1}'))], '{"a": 1}'),
+        ([say(f"{ARGUED}.delta", delta="{}"), done(call(arguments='{"a":1}'))], '{"a":1}'),
+        ([say(f"{ARGUED}.delta", delta="{}"), done(call(arguments="{}"))], "{}"),
+        ([say(f"{ARGUED}.delta", delta="{}"), done(call(arguments=""))], "{}"),
+        ([say(f"{ARGUED}.delta", delta="{}"), say(f"{ARGUED}.delta", delta=" "), end()], "{} "),
+        ([say(f"{ARGUED}.delta", delta="{}"), say(f"{ARGUED}.delta", delta="{ }"), end()], "{ }"),
+        ([say(f"{ARGUED}.delta", delta='{"a":1}')] * 2 + [end()], '{"a":1}'),
+        ([say(f"{ARGUED}.done", arguments='{"a":1}'), done(call())], '{"a":1}'),
+        ([done(call(arguments='{"a":1}')), done(call(arguments='{"a":1, "b":2}'))], '{"a":1}'),
+    ],
+)
+def test_arguments_are_told_once_and_completed(sent: list[dict[str, Any]], arguments: str) -> None:
+    found = events(added(call()), *sent)
+    (only,) = Completion.from_events(found).choices[0].tool_calls
+    assert (only.id, only.name, only.arguments, only.complete) == ("c", "f", arguments, True)
+
+
+def test_arguments_that_contradict_their_pieces() -> None:
+    """They cannot be taken back: the call stays incomplete, and one of the same id begins."""
+    piece = say(f"{ARGUED}.delta", delta='{"city":"Par')
+    found = events(added(call()), piece, done(call(arguments='{"town":"Rome"}')), end())
+    first, second = Completion.from_events(found).choices[0].tool_calls
+    assert (first.id, first.arguments, first.complete) == ("c", '{"city":"Par', False)
+    assert (second.id, second.arguments, second.complete) == ("c", '{"town":"Rome"}', True)
+
+
+def test_what_comes_when_a_call_is_complete_is_data() -> None:
+    whole_call = call(id="fc", arguments='{"a":1}')
+    late = say(f"{ARGUED}.delta", delta="x", item_id="fc")
+    other = call(id="fc", arguments='{"b":2}')
+    assert events(done(whole_call), late, done(other))[2:] == [
+        Data("function_call_arguments.delta", "x"),
+        Data("function_call", other),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "complete"),
+    [
+        ([done(call(arguments='{"a'))], False),
+        ([done(call(arguments="{}"))], True),
+        ([done(call())], True),
+        ([say(f"{ARGUED}.delta", delta="{}")], True),
+        ([say(f"{ARGUED}.delta", delta='{"a')], False),
+    ],
+)
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+def test_only_whole_json_is_complete(
+    sent: list[dict[str, Any]], complete: bool, status: str
+) -> None:
+    """Also where the answer was cut; but then a call without arguments may have lost them."""
+    found = events(added(call()), *sent, end(status))
+    (only,) = Completion.from_events(found).choices[0].tool_calls
+    assert only.complete == (complete and bool(only.arguments or status == "completed"))
+
+
+def test_a_cut_custom_call() -> None:
+    head = {"type": "custom_tool_call", "call_id": "c", "name": "f"}
+    piece = say("custom_tool_call_input.delta", delta="x = (")
+    for status in ("completed", "incomplete"):
+        found = events(added(head), piece, end(status))
+        (only,) = Completion.from_events(found).choices[0].tool_calls
+        assert only.complete == (status == "completed")
+
+
+def test_calls_that_xai_runs_itself() -> None:
+    for fields in ({"name": "x_user_search"}, {"name": "f", "call_id": "xs_1"}):
+        head = {"type": "custom_tool_call", "call_id": "c", **fields}
+        found = events(added(head), done({**head, "input": "q"}), end())
+        assert Completion.from_events(found).choices[0].tool_calls[0].provider_executed
+        assert found[-1] == Done("stop")
+    piece = say("custom_tool_call_input.delta", delta="q")
+    late = done({"type": "custom_tool_call", "name": "x_user_search", "input": "q"})
+    assert events(piece, late)[1] == ToolCall("0", name="x_user_search", provider_executed=True)
+    assert events(say("x_search_call.executing"), say("mcp_call_output.delta", delta="a")) == [
+        Heartbeat("response.x_search_call.executing"),
+        Data("mcp_call_output.delta", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"type": "computer_call", "call_id": "c"}, "tool_calls"),
+        ({"type": "local_shell_call", "call_id": "c"}, "tool_calls"),
+        ({"type": "apply_patch_call", "call_id": "c"}, "tool_calls"),
+        ({"type": "mcp_approval_request", "id": "i"}, "tool_calls"),
+        ({"type": "shell_call", "call_id": "c"}, "tool_calls"),
+        ({"type": "shell_call", "environment": {"type": "local"}}, "tool_calls"),
+        ({"type": "shell_call", "environment": {"type": "container_reference"}}, "stop"),
+        ({"type": "tool_search_call", "execution": "client"}, "tool_calls"),
+        ({"type": "tool_search_call", "execution": "server"}, "stop"),
+        ({"type": "web_search_call"}, "stop"),
+    ],
+)
+def test_what_the_client_must_do_is_asked_of_it(item: dict[str, Any], reason: Any) -> None:
+    assert events(done(item), end("completed", item))[-1] == Done(reason)
+
+
+def test_a_call_that_was_answered_asks_nobody() -> None:
+    call_item = {"type": "shell_call", "call_id": "c"}
+    output = {"type": "shell_call_output", "call_id": "c", "output": []}
+    assert events(done(call_item), done(output, 1), end())[-1] == Done("stop")
+
+
+def test_steps_of_perplexitys_thinking() -> None:
+    assert events(
+        say("reasoning.started"),
+        say("reasoning.search_queries", thought="Hm", queries=["q"]),
+        say("reasoning.stopped", thought="Ah"),
+    ) == [
+        Heartbeat("response.reasoning.started"),
+        Reasoning("Hm"),
+        Data("reasoning.search_queries", {"queries": ["q"]}),
+        Reasoning("Ah"),
+    ]
+
+
+def test_phases_and_logprobs() -> None:
+    odds = [{"token": "a", "logprob": -1}]
+    said = {"type": "message", "phase": "commentary", "content": [{**whole("a"), "logprobs": odds}]}
+    answer = {**message({**whole("b"), "logprobs": odds}), "phase": "final_answer"}
+    assert events(
+        added({**said, "content": []}),
+        text("a", logprobs=odds),
+        done(said),
+        done(answer, 1),
+        end("completed", said, answer),
+    ) == [
+        Data("phase", "commentary"),
+        *(Token("a"), Data("logprobs", odds)),
+        *(Data("phase", "final_answer", part=1), Token("b", part=1)),
+        *(Data("logprobs", odds, part=1), *STOPPED),
+    ]
+    bare = message({"type": "output_text", "text": "", "logprobs": odds})
+    assert events(done(bare)) == [Data("logprobs", odds)]
+    assert events(say("output_text.delta", delta="", logprobs=odds)) == [Data("logprobs", odds)]
+
+
+def test_what_nobody_knew_of_is_told_once() -> None:
+    item = {**message({**whole("a"), "mood": "calm", "x": None}), "route": 7}
+    named = call(arguments="{}", namespace="n")
+    mood = {"output[0].content[0].mood": "calm"}
+    found = events(
+        text("a", region="eu"),
+        text("b", region="eu"),
+        done({**item, "content": [{**item["content"][0], "text": "ab"}]}),
+        done(named, 1),
+        end("completed", item, named, speed=9),
+    )
+    assert [event.value for event in found if isinstance(event, Data)] == [
+        *({"region": "eu"}, mood, {"output[0].route": 7}),
+        *({"output[1].namespace": "n"}, {"response.speed": 9}),
+    ]
+
+
+def test_what_a_response_says_beside_its_answer() -> None:
+    filters = [{"blocked": False}]
+    assert events(end("completed", content_filters=filters))[0] == Data("content_filters", filters)
+
+
+def test_a_response_in_the_place_of_its_event() -> None:
+    raw = b'event: response.failed\ndata: {"status":"failed","error":{"code":"server_error"}}\n\n'
+    (error,) = read([raw], OPENAI_RESPONSES).events
+    assert isinstance(error, Error)
+    assert (error.code, error.recovery) == ("server_error", Recovery.RETRY)
+    usage = b'"usage":{"input_tokens":1}'
+    raw = b'event: response.completed\ndata: {"status":"completed","output":[],' + usage + b"}\n\n"
+    assert read([raw], OPENAI_RESPONSES).events[1] == Usage(1, final=True)
+
+
+def test_long_ids_and_many_indices() -> None:
+    long = "x" * 1000
+    first = say(f"{ARGUED}.delta", delta='{"a":', item_id=long, call_id=long, name=long)
+    second = say(f"{ARGUED}.delta", 1, delta="1}", item_id=long)
+    (only,) = Completion.from_events(events(first, second)).choices[0].tool_calls
+    assert only.arguments == '{"a":1}'
+    moving = [say("refusal.delta", n, delta="a", item_id="i") for n in range(MAX_INDEX + 1)]
+    assert isinstance(events(*moving)[-1], Error)
+    notes = [say("output_text.annotation.added", annotation=n) for n in range(1, MAX_INDEX + 2)]
+    assert isinstance(events(*notes)[-1], Error)
+
+
+def test_calls_that_share_an_index_are_told_apart_by_what_else_is_said() -> None:
+    opened = [added(call(call_id="c")), added(call(call_id="d"))]
+    pieces = [say(f"{ARGUED}.done", call_id=id, arguments=f'"{id}"') for id in "cde"]
+    named = say(f"{ARGUED}.done", name="g", arguments='"g"')
+    found = events(*opened, *pieces, named, say(f"{ARGUED}.delta", delta="1", name="h"), end())
+    calls = Completion.from_events(found).choices[0].tool_calls
+    assert [(one.id, one.name, one.arguments) for one in calls] == [
+        *(("c", "f", '"c"'), ("d", "f", '"d"'), ("e", None, '"e"')),
+        *((None, "g", '"g"'), (None, "h", "1")),
+    ]
+
+
+def test_an_item_that_is_announced_late() -> None:
+    assert events(text("a"), added({"type": "message", "content": []}), text("b")) == [
+        Token("a"),
+        Token("b"),
+    ]
+    piece = say(f"{ARGUED}.delta", delta="1")
+    assert events(piece, added(call()))[1] == ToolCall("0", 0, "c", "f")
+
+
+def test_wholes_that_say_nothing() -> None:
+    assert events(say("reasoning_text.done", text=""), done(message(5))) == []  # type: ignore[arg-type]

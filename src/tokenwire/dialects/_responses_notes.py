@@ -25,15 +25,19 @@ NOTES: Final = Notes(
         "Q11: obfuscation in deltas hides their length.",
         "Q16: [DONE] behind the end, as OpenRouter sends it, proves nothing without it.",
         "Q24: .done events, items and the terminal event repeat what was said, in lines of 100"
-        " KB and more; only what no delta brought is said then.",
-        "Q29: GitHub Copilot makes up a new item_id for every event: content is told apart by"
-        " its indices.",
+        " KB and more; what no delta brought is said then, and a text that is another one than its"
+        " deltas is told as Reset.",
+        "Q29: GitHub Copilot makes up a new item_id for every event; others send no indices, or 0"
+        " for all, or shift them. Items are told apart by ids, indices, names and content.",
+        "A call is complete when its item is closed or the answer completed, and its JSON whole.",
+        "Items after which the client must act, as computer_call or mcp_approval_request, are Data,"
+        " and the answer ends with tool_calls; so do calls, but for those that xAI runs itself.",
         "Q31: new events come monthly and are Unknown.",
         "Bedrock counts the parts of a message from 1 in its events and from 0 in the item.",
     ),
     doubtful=(
         "response.cancelled: read as an end that was cancelled.",
         "keepalive events.",
-        "Perplexity's response.reasoning.* events are Unknown.",
+        "Perplexity's response.reasoning.* events: the thought is Reasoning, the rest Data.",
     ),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import MAX_INDEX, MalformedError
+from tokenwire.dialects.wire import MAX_INDEX, MalformedError, is_mapping
 from tokenwire.events import Error, Reason, Usage
 from tokenwire.frame import Frame
+
+_NOTHING: Final = Raw()
 
 
 class DetailsWire(Struct, gc=False):
@@ -31,34 +33,107 @@ class IncompleteWire(Struct, gc=False):
     reason: str | None = None
 
 
-class ResponseWire(Struct, gc=False):
+class ResponseWire(Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
     model: str | None = None
     status: str | None = None
-    output: Any = None
+    output: list[Any] | dict[str, Any] | None = None
     usage: UsageWire | None = None
     error: Any = None
     incomplete_details: IncompleteWire | None = None
+    content_filters: Any = None  # Azure
+    moderation: Any = None
+    # What the request asked for, and what says nothing of the answer: not told.
+    access_programs: Raw = _NOTHING
+    background: Raw = _NOTHING
+    billing: Raw = _NOTHING
+    completed_at: Raw = _NOTHING
+    conversation: Raw = _NOTHING
+    cost: Raw = _NOTHING
+    created_at: Raw = _NOTHING
+    debug_output: Raw = _NOTHING
+    frequency_penalty: Raw = _NOTHING
+    image: Raw = _NOTHING
+    input_transformations: Raw = _NOTHING
+    instructions: Raw = _NOTHING
+    max_output_tokens: Raw = _NOTHING
+    max_tool_calls: Raw = _NOTHING
+    metadata: Raw = _NOTHING
+    object: Raw = _NOTHING
+    output_text: Raw = _NOTHING  # the texts of the output once more
+    parallel_tool_calls: Raw = _NOTHING
+    presence_penalty: Raw = _NOTHING
+    previous_response_id: Raw = _NOTHING
+    prompt: Raw = _NOTHING
+    prompt_cache_diagnostics: Raw = _NOTHING
+    prompt_cache_key: Raw = _NOTHING
+    prompt_cache_options: Raw = _NOTHING
+    prompt_cache_retention: Raw = _NOTHING
+    reasoning: Raw = _NOTHING
+    safety_identifier: Raw = _NOTHING
+    service_tier: Raw = _NOTHING
+    store: Raw = _NOTHING
+    temperature: Raw = _NOTHING
+    text: Raw = _NOTHING
+    tool_choice: Raw = _NOTHING
+    tool_usage: Raw = _NOTHING  # in `usage` too
+    tools: Raw = _NOTHING
+    top_logprobs: Raw = _NOTHING
+    top_p: Raw = _NOTHING
+    truncation: Raw = _NOTHING
+    user: Raw = _NOTHING
 
 
-class EventWire(Struct, gc=False):
+class EventWire(Struct, gc=False, forbid_unknown_fields=True):
     type: str | None = None
-    output_index: int | None = 0
-    content_index: int | None = 0
-    summary_index: int | None = 0
-    delta: Any = None
+    output_index: int | None = None
+    content_index: int | None = None
+    summary_index: int | None = None
+    item_id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    delta: str | list[Any] | dict[str, Any] | None = None
+    logprobs: list[Any] | None = None
     item: Any = None  # many shapes; handed on whole where it is data
     part: Any = None
-    text: Any = None
-    refusal: Any = None
-    arguments: Any = None
-    input: Any = None
+    text: str | list[Any] | dict[str, Any] | None = None
+    refusal: str | None = None
+    arguments: str | list[Any] | dict[str, Any] | None = None
+    input: str | list[Any] | dict[str, Any] | None = None
     annotation: Any = None
     partial_image_b64: Any = None
     response: ResponseWire | None = None
     error: Any = None
     message: Any = None
     code: Any = None
+    # A response that stands in the place of its event: some gateways send it so.
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[Any] | dict[str, Any] | None = None
+    usage: UsageWire | None = None
+    incomplete_details: IncompleteWire | None = None
+    # Perplexity's steps of thinking.
+    thought: str | None = None
+    queries: Any = None
+    results: Any = None
+    urls: Any = None
+    contents: Any = None
+    # Numbers, padding, and what other events repeat: not told.
+    annotation_index: Any = None
+    background: Any = None
+    command: Any = None
+    command_index: Any = None
+    created_at: Any = None
+    event_id: Any = None
+    object: Any = None
+    obfuscation: str | None = None
+    output_format: Any = None
+    param: Any = None
+    partial_image_index: Any = None
+    quality: Any = None
+    sequence_number: int | None = None
+    size: Any = None
 
 
 class SequenceWire(Struct, gc=False):
@@ -73,13 +148,43 @@ INCOMPLETE_REASONS: Final[Mapping[str, Reason]] = {
 }
 """Anything else is ``other``."""
 
-# Items that are calls, and whether the service runs them itself.
-CALLS: Final = {"function_call": False, "custom_tool_call": False, "mcp_call": True}
+CALLS: Final = ("function_call", "custom_tool_call", "mcp_call")
+"""Items that are calls."""
+
+# Tools of xAI that it runs itself, though their calls look like calls of the client's own tools.
+_XAI_TOOLS: Final = frozenset(
+    {
+        "view_image",
+        "view_x_video",
+        "x_keyword_search",
+        "x_semantic_search",
+        "x_thread_fetch",
+        "x_user_search",
+    }
+)
+
+# Items that ask the client to do something, besides calls.
+_ASKING: Final = frozenset(
+    {"apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request"}
+)
+
+KNOWN_IN_ITEM: Final = frozenset(
+    {
+        *("id", "type", "status", "role", "content", "phase", "summary", "encrypted_content"),
+        *("call_id", "name", "arguments", "input", "output", "error"),
+        *("server_label", "approval_request_id", "created_by", "format", "async"),
+    }
+)
+"""Fields of messages, thoughts and calls: what is told, and what says nothing of the answer."""
+
+KNOWN_IN_PART: Final = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
+"""Fields of the parts of a message or a thought."""
 
 # Deltas of what is not text, told on by name; their `.done` and the item repeat them.
 DATA_DELTAS: Final = frozenset(
     {
         "response.apply_patch_call_operation_diff.delta",
+        "response.mcp_call_output.delta",  # xAI
         "response.audio.delta",
         "response.audio.transcript.delta",
         "response.code_interpreter_call_code.delta",
@@ -107,6 +212,7 @@ WORKING: Final = (
     "_call.searching",
     "_call.interpreting",
     "_call.generating",
+    "_call.executing",  # xAI
     "_call.completed",
     "_call.failed",
     "mcp_list_tools.in_progress",
@@ -115,6 +221,12 @@ WORKING: Final = (
     "compaction.compacting",
 )
 
+DATA_IN_RESPONSE: Final = ("content_filters", "moderation")
+"""Fields of a response that are no echo of its request."""
+
+STEP_FIELDS: Final = ("queries", "results", "urls", "contents")
+"""What Perplexity's steps of thinking bring, beside a thought."""
+
 PREFIX: Final = "response."
 
 
@@ -122,6 +234,28 @@ def item_type_in(item: Mapping[str, Any]) -> str:
     """What an item says it is."""
     said = item.get("type")
     return said if isinstance(said, str) and said else "item"
+
+
+def is_served(item_type: str, item: Mapping[str, Any]) -> bool:
+    """Does the service run this call itself?"""
+    if item_type != "custom_tool_call":
+        return item_type == "mcp_call"
+    call_id = item.get("call_id")
+    made_by_xai = isinstance(call_id, str) and call_id.startswith("xs_")
+    return made_by_xai or item.get("name") in _XAI_TOOLS
+
+
+def asks_the_client(item_type: str, item: Mapping[str, Any]) -> bool:
+    """Is this an item, and no call, after which the client must act?"""
+    match item_type:
+        case "shell_call":
+            place = item.get("environment")
+            kind = place.get("type") if is_mapping(place) else None
+            return not (isinstance(kind, str) and kind.startswith("container"))
+        case "tool_search_call":
+            return item.get("execution") == "client"
+        case _:
+            return item_type in _ASKING
 
 
 def item_type_of(kind: str) -> str:

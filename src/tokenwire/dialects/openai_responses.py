@@ -4,43 +4,52 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming, and 
 
 An answer is complete at ``response.completed``, ``.incomplete`` or ``.cancelled``, and only there:
 ``[DONE]``, which OpenRouter sends behind it, proves nothing. The type is read from the JSON, from
-``event:`` where the JSON has none. Content is told apart by its indices, never by ``item_id``:
-GitHub Copilot makes up a new one for every event.
+``event:`` where the JSON has none. Which item an event is about is told by all that it says
+together: see `tokenwire.dialects._responses_items`.
 
-``part`` numbers the texts of an answer in the order in which their (output_index, content_index)
-first appear; thoughts are numbered by themselves. What is sent whole behind its deltas is not said
-again; what no delta brought is said then.
+``part`` numbers the texts of an answer in the order in which they first appear; thoughts are
+numbered by themselves. What is sent whole behind its deltas is compared with them: a rest that no
+delta brought is said then, and where it says something else, it takes their place (`Reset`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Resumption
-from tokenwire.dialects._responses_calls import Calls, text_or_none
+from tokenwire.dialects._responses_calls import Calls, agreement, arguments_of, text_or_none
 from tokenwire.dialects._responses_encode import OpenAIResponsesEncoder
+from tokenwire.dialects._responses_items import COMPARED, Agreement, Item, Items, Names, Text, Whole
 from tokenwire.dialects._responses_notes import NOTES
 from tokenwire.dialects._responses_wire import (
     CALLS,
     DATA_DELTAS,
+    DATA_IN_RESPONSE,
     INCOMPLETE_REASONS,
+    KNOWN_IN_ITEM,
+    KNOWN_IN_PART,
     PREFIX,
     SILENT,
+    STEP_FIELDS,
     WORKING,
     EventWire,
     ResponseWire,
     SequenceWire,
+    asks_the_client,
     check_room,
     item_type_in,
     item_type_of,
     usage_of,
     vendor_error,
 )
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     UNREADABLE,
@@ -48,6 +57,7 @@ from tokenwire.dialects.wire import (
     is_done_sentinel,
     is_list,
     is_mapping,
+    json_text,
     list_of,
     malformed,
     reason_for,
@@ -63,6 +73,7 @@ from tokenwire.events import (
     Reason,
     Reasoning,
     Refusal,
+    Reset,
     Started,
     Token,
     Unknown,
@@ -76,8 +87,11 @@ _decode_sequence = JSONDecoder(SequenceWire).decode
 
 _NO_FRAME: Final = Frame()
 
-# What a message's parts may say.
-_KINDS: Final = ("text", "annotation", "refusal", "part")
+# Kinds of texts: a refusal and two kinds of thoughts beside the answer's own.
+_TEXT: Final = "text"
+_REFUSAL: Final = "refusal"
+_CONTENT: Final = "content"
+_SUMMARY: Final = "summary"
 
 
 class Decoder:
@@ -87,15 +101,19 @@ class Decoder:
         self._frame = _NO_FRAME  # the one that is read, and what it says
         self._events: list[Event] = []
         self._started = False
-        self._items: dict[int, str] = {}  # types of the items by output_index
-        self._texts: dict[tuple[int, int], int] = {}  # parts by output_index and content_index
-        self._spoken: dict[tuple[int, int], int] = {}  # those of which text came
-        self._thoughts: dict[tuple[str, int, int], int] = {}  # parts; a summary is another kind
-        self._thinks: dict[int, str] = {}  # the kind of thought that an item has said
-        self._calls = Calls()
-        # Sets, as dicts: empty ones take a third of the memory.
-        self._said: dict[tuple[str, int, int], None] = {}  # refusals, annotations, data
-        self._told: dict[tuple[str, int], None] = {}  # what an item said at all: texts, ...
+        self._room = Room()
+        self._items = Items()
+        self._calls = Calls(self._room)
+        self._parts = 0  # texts so far; thoughts are counted by themselves
+        self._thoughts = 0
+        # The text that spoke last, where its piece came from, and how long it was then.
+        self._speaking: Text | None = None
+        self._spoke_as: EventWire = EventWire()
+        self._length = 0
+        self._asking: dict[str, None] = {}  # what the client must do, besides calls
+        self._answered: dict[str, None] = {}
+        self._told: dict[str, Any] = {}  # of the response itself
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -103,11 +121,21 @@ class Decoder:
             wire = _decode_json(frame.data or b"")
         except UNREADABLE:
             return self._receive_odd(frame)
-        if wire.type == "response.output_text.delta":
-            # Nearly every frame is one piece of a text that began before.
-            part = self._spoken.get((wire.output_index or 0, wire.content_index or 0))
-            if part is not None and isinstance(wire.delta, str) and wire.delta:
-                return (Token(wire.delta, 0, part, frame=frame),)
+        text = self._speaking
+        if text is not None and wire.type == "response.output_text.delta":
+            # Nearly every frame is one more piece of the text that speaks.
+            before = self._spoke_as
+            piece = wire.delta
+            if (
+                wire.item_id == before.item_id
+                and wire.output_index == before.output_index
+                and wire.content_index == before.content_index
+                and isinstance(piece, str)
+                and piece
+                and not wire.logprobs
+            ):
+                text.said.add(piece)
+                return (Token(piece, 0, text.part, frame=frame),)
         return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -119,11 +147,15 @@ class Decoder:
             message = "the answer was cut off: [DONE] came, but no response.completed"
             recovery = Recovery.RESUME if self._started or self._items else Recovery.RETRY
             return (Error("truncated", message, recovery=recovery, frame=frame),)
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
         self._frame, self._events = frame, events
+        if self._speaking is not None:
+            went_on = self._speaking.said.length > self._length
+            self._items.ids_last |= went_on and self._spoke_as.item_id is not None
+            self._speaking = None
         try:
             self._receive_event(wire)
         except MalformedError as reason:
@@ -135,66 +167,61 @@ class Decoder:
         if not kind.startswith(PREFIX):
             self._receive_other(wire, kind)
             return
-        output = wire.output_index or 0
-        content = wire.content_index or 0
         piece = text_or_none(wire.delta)
         match kind.removeprefix(PREFIX):
-            case "output_text.delta" if piece:
-                self._say(piece, output, content)
+            case "output_text.delta" if piece or wire.logprobs:
+                self._receive_text(wire, piece)
             case "reasoning_text.delta" if piece:
-                self._think(piece, "content", output, content)
+                self._receive_thought(piece, _CONTENT, wire.content_index, wire)
             case "reasoning_summary_text.delta" if piece:
-                self._think(piece, "summary", output, wire.summary_index or 0)
+                self._receive_thought(piece, _SUMMARY, wire.summary_index, wire)
             case "refusal.delta" if piece:
-                self._note(output, "message")
-                self._is_first("refusal", output, content)
-                self._events.append(Refusal(piece, frame=self._frame))
+                item = self._items.of_piece("message", _names(wire))
+                self._say(piece, item, _REFUSAL, wire.content_index or 0)
             case (
                 "function_call_arguments.delta"
                 | "custom_tool_call_input.delta"
                 | "mcp_call_arguments.delta"
             ) if piece:
-                item_type = item_type_of(kind)
-                self._note(output, item_type)
-                self._events.append(
-                    self._calls.receive_piece(piece, item_type, output, self._frame)
-                )
+                item = self._items.of_piece(item_type_of(kind), _names(wire))
+                beside = {"call_id": wire.call_id, "name": wire.name}
+                self._events += self._calls.receive_piece(item, piece, beside, self._frame)
             case "output_text.done" | "refusal.done" as name:
                 part = {"type": name.removesuffix(".done"), "text": wire.text}
-                self._receive_part(part | {"refusal": wire.refusal}, output, content)
+                self._receive_part(part | {"refusal": wire.refusal}, wire)
             case "content_part.done":
-                self._receive_part(wire.part, output, content)
+                self._receive_part(wire.part, wire)
             case "reasoning_text.done":
-                self._rethink(wire.text, "content", output, content)
+                self._receive_whole_thought(wire.text, _CONTENT, wire.content_index, wire)
             case "reasoning_summary_text.done":
-                self._rethink(wire.text, "summary", output, wire.summary_index or 0)
+                self._receive_whole_thought(wire.text, _SUMMARY, wire.summary_index, wire)
             case (
                 "function_call_arguments.done"
                 | "custom_tool_call_input.done"
                 | "mcp_call_arguments.done"
             ):
-                self._receive_arguments(wire.arguments or wire.input, kind, output)
+                self._receive_arguments(wire, kind)
             case "output_item.added" if is_mapping(wire.item):
-                item_type = item_type_in(wire.item)
-                self._note(output, item_type)
-                if item_type in CALLS:
-                    self._events += self._calls.receive_item(
-                        wire.item, item_type, output, self._frame, whole=False
-                    )
+                self._receive_announced(wire.item, wire.output_index)
             case "output_item.done" if is_mapping(wire.item):
-                self._receive_item(wire.item, output)
+                said = wire.item
+                whole = _whole(said, wire.output_index)
+                item = self._items.of_whole(whole.type, whole.names, whole.agreement)
+                self._receive_item(item, said)
             case "output_text.annotation.added":
-                self._is_first("annotation", output, content)
-                self._annotate([wire.annotation], output, content)
+                item = self._items.of_piece("message", _names(wire))
+                self._annotate([wire.annotation], item, wire.content_index or 0)
             case "created" | "queued" | "in_progress":
-                self._start(wire.response or ResponseWire())
+                self._start(_response_in(wire))
             # [M] that there is a `response.cancelled`; the status is documented.
             case "completed" | "incomplete" | "failed" | "cancelled" as status:
-                self._receive_end(wire.response or ResponseWire(), status, kind)
+                self._receive_end(_response_in(wire), status, kind)
             case "image_generation_call.partial_image" as name:
                 self._events.append(Data(name, wire.partial_image_b64, frame=self._frame))
             case name if kind in DATA_DELTAS:
                 self._events.append(Data(name, wire.delta, frame=self._frame))
+            case name if name.startswith("reasoning."):  # Perplexity's
+                self._receive_step(wire, name)
             case _ if kind in SILENT or (kind.endswith(".delta") and wire.delta == ""):
                 pass
             case _ if kind.endswith(WORKING):
@@ -211,32 +238,6 @@ class Decoder:
         else:
             self._events.append(Unknown(frame=self._frame))
 
-    # --- what was said, so that it is said once ---
-
-    def _note(self, output: int, item_type: str) -> None:
-        if output not in self._items:
-            check_room(self._items, "output items")
-            self._items[output] = item_type
-
-    def _is_first(self, kind: str, output: int, index: int = 0) -> bool:
-        key = (kind, output, index)
-        if key in self._said:
-            return False
-        check_room(self._said, "content parts")
-        self._said[key] = self._told[kind, output] = None
-        return True
-
-    def _is_news(self, kind: str, output: int, content: int, told: frozenset[str]) -> bool:
-        return kind not in told and self._is_first(kind, output, content)
-
-    def _part(self, output: int, content: int) -> int:
-        part = self._texts.get((output, content))
-        if part is None:
-            self._note(output, "message")
-            check_room(self._texts, "content parts")
-            part = self._texts[output, content] = len(self._texts)
-        return part
-
     def _start(self, response: ResponseWire) -> None:
         if not self._started and (response.id or response.model):
             self._started = True
@@ -244,120 +245,256 @@ class Decoder:
                 Started(response.id or None, response.model or None, frame=self._frame)
             )
 
+    def _is_news(self, item: Item, what: str) -> bool:
+        """Remember that this was told of an item. Was it not yet?"""
+        if what in item.told:
+            return False
+        check_room(item.told, "parts of an item")
+        item.told[what] = None
+        return True
+
     # --- texts and thoughts ---
 
-    def _say(self, text: str, output: int, content: int) -> None:
-        part = self._spoken[output, content] = self._part(output, content)
-        self._told["text", output] = None
-        self._events.append(Token(text, 0, part, frame=self._frame))
+    def _receive_text(self, wire: EventWire, piece: str | None) -> None:
+        item = self._items.of_piece("message", _names(wire))
+        content = wire.content_index or 0
+        if piece:
+            text = self._say(piece, item, _TEXT, content)
+            if wire.output_index is not None:  # else ids tell items apart
+                self._speaking, self._spoke_as, self._length = text, wire, text.said.length
+        if wire.logprobs:
+            text = self._text(item, _TEXT, content)
+            item.told.setdefault(f"logprobs {content}")
+            self._events.append(Data("logprobs", wire.logprobs, 0, text.part, frame=self._frame))
 
-    def _think(self, text: str, kind: str, output: int, index: int) -> None:
-        part = self._thoughts.get((kind, output, index))
-        if part is None:
-            self._note(output, "reasoning")
-            check_room(self._thoughts, "thoughts")
-            part = self._thoughts[kind, output, index] = len(self._thoughts)
-            self._thinks.setdefault(output, kind)
-        self._events.append(Reasoning(text, 0, part, frame=self._frame))
+    def _receive_thought(self, piece: str, kind: str, index: int | None, wire: EventWire) -> None:
+        item = self._items.of_piece("reasoning", _names(wire))
+        self._say(piece, item, kind, index or 0)
 
-    def _rethink(self, text: Any, kind: str, output: int, index: int) -> None:
-        """A whole thought: news if no delta brought it, nor the other kind in its stead."""
-        new = (kind, output, index) not in self._thoughts
-        if new and self._thinks.get(output, kind) == kind and (said := text_or_none(text)):
-            self._think(said, kind, output, index)
+    def _receive_step(self, wire: EventWire, name: str) -> None:
+        """A step of Perplexity's thinking: what it thought, what it searched and found."""
+        if wire.thought:
+            self._events.append(Reasoning(wire.thought, frame=self._frame))
+        said = {what: value for what in STEP_FIELDS if (value := getattr(wire, what))}
+        if said:
+            self._events.append(Data(name, said, frame=self._frame))
+        elif not wire.thought:
+            self._events.append(Heartbeat(f"{PREFIX}{name}", frame=self._frame))
 
-    def _receive_part(
-        self, part: Any, output: int, content: int, told: frozenset[str] = frozenset()
+    def _text(self, item: Item, kind: str, index: int) -> Text:
+        text = item.texts.get((kind, index))
+        if text is None:
+            check_room(item.texts, "content parts")
+            part = 0
+            if kind == _TEXT:
+                part, self._parts = self._parts, self._parts + 1
+            elif kind != _REFUSAL:
+                part, self._thoughts = self._thoughts, self._thoughts + 1
+            text = item.texts[kind, index] = Text(part, self._room)
+        return text
+
+    def _say(self, piece: str, item: Item, kind: str, index: int) -> Text:
+        text = self._text(item, kind, index)
+        self._tell(piece, text, kind)
+        return text
+
+    def _tell(self, piece: str, text: Text, kind: str) -> None:
+        text.said.add(piece)
+        event: Event
+        if kind == _TEXT:
+            event = Token(piece, 0, text.part, frame=self._frame)
+        elif kind == _REFUSAL:
+            event = Refusal(piece, frame=self._frame)
+        else:
+            event = Reasoning(piece, 0, text.part, frame=self._frame)
+        self._events.append(event)
+
+    def _tell_whole(
+        self, whole: str, item: Item, kind: str, index: int, taken: set[Text] | None
+    ) -> Text:
+        """A text that is whole: what its pieces did not tell, or that it says something else.
+
+        Args:
+            whole: The text.
+            item: Whose it is.
+            kind: What kind of text.
+            index: Its index, as far as that can be believed: Bedrock counts parts from 1 in its
+                events and from 0 in the item.
+            taken: Where the item is told as a whole: its texts that other parts of it are.
+        """
+        told = (text for (one, _), text in item.texts.items() if one == kind)
+        left = [*islice((text for text in told if text not in (taken or ())), COMPARED)]
+        here = item.texts.get((kind, index))
+        if here is not None and here not in (taken or ()):
+            left = [here, *left]
+        ranks = [(text.said.agreement(whole), text) for text in left]
+        text = next((one for wanted in (2, 1) for rank, one in ranks if rank == wanted), None)
+        if text is None and left and (taken is not None or left[0] is here):
+            text = left[0]
+        elif text is None:
+            free = index if here is None else max(n for _, n in item.texts) + 1
+            text = self._text(item, kind, free)
+        if taken is not None:
+            taken.add(text)
+        rest = text.said.rest_of(whole)
+        if rest:
+            self._tell(rest, text, kind)
+        elif rest is None:
+            text.said = Pieces(self._room)
+            text.said.add(whole)
+            event: Event = Reset(0, text.part, whole, frame=self._frame)
+            if kind != _TEXT:  # it cannot be taken back
+                event = Data(f"whole_{kind}", whole, frame=self._frame)
+            self._events.append(event)
+        return text
+
+    def _receive_whole_thought(
+        self, whole: Any, kind: str, index: int | None, wire: EventWire
     ) -> None:
-        """A whole content part, of which some kinds were told."""
+        said = text_or_none(whole)
+        if said:
+            agreement = _agreement_of(kind, said)
+            item = self._items.of_whole("reasoning", _names(wire), agreement)
+            self._rethink(said, item, kind, index or 0)
+
+    def _rethink(
+        self, whole: Any, item: Item, kind: str, index: int, taken: set[Text] | None = None
+    ) -> None:
+        """A whole thought: news if no piece brought it, nor the other kind in its stead."""
+        said = text_or_none(whole)
+        if said and all(one == kind for one, _ in item.texts):
+            self._tell_whole(said, item, kind, index, taken)
+
+    def _receive_part(self, part: Any, wire: EventWire) -> None:
+        """A whole content part, by an event of its own."""
         if not is_mapping(part):
             return
-        text = text_or_none(part.get("text"))
-        match part.get("type"):
-            case "output_text" | "text":
-                if text and "text" not in told and (output, content) not in self._spoken:
-                    self._say(text, output, content)
-                notes = part.get("annotations")
-                if notes and self._is_news("annotation", output, content, told):
-                    self._annotate(notes, output, content)
-            case "refusal":
-                refusal = text_or_none(part.get("refusal"))
-                if refusal and self._is_news("refusal", output, content, told):
-                    self._events.append(Refusal(refusal, frame=self._frame))
-            case "reasoning_text":
-                self._rethink(text, "content", output, content)
-            case kind if self._is_news("part", output, content, told):
-                self._events.append(Data(str(kind), part, frame=self._frame))
-            case _:
-                pass  # said before
+        if part.get("type") == "reasoning_text":
+            self._receive_whole_thought(part.get("text"), _CONTENT, wire.content_index, wire)
+            return
+        kind, whole = _text_in(part)
+        agreement = _agreement_of(kind, whole) if whole else _no_agreement
+        item = self._items.of_whole("message", _names(wire), agreement)
+        self._tell_part(part, item, wire.content_index or 0)
 
-    def _annotate(self, notes: Any, output: int, content: int) -> None:
-        part = self._part(output, content)
-        self._events.extend(
-            Data("annotation", note, 0, part, frame=self._frame) for note in list_of(notes) if note
-        )
+    def _tell_part(
+        self,
+        part: Mapping[str, Any],
+        item: Item,
+        content: int,
+        taken: set[Text] | None = None,
+    ) -> None:
+        """What is news in a part of a message."""
+        kind, whole = _text_in(part)
+        if not kind:
+            name = part.get("type")
+            if self._is_news(item, f"part {_digest(part)}"):
+                self._events.append(Data(str(name), part, frame=self._frame))
+            return
+        text = self._tell_whole(whole, item, kind, content, taken) if whole else None
+        if part.get("annotations"):
+            self._annotate(part["annotations"], item, content, text)
+        if part.get("logprobs") and self._is_news(item, f"logprobs {content}"):
+            number = (text or self._text(item, _TEXT, content)).part
+            self._events.append(Data("logprobs", part["logprobs"], 0, number, frame=self._frame))
+        self._tell_unknown(part, KNOWN_IN_PART, f"output[{item.number}].content[{content}]")
+
+    def _annotate(self, notes: Any, item: Item, content: int, text: Text | None = None) -> None:
+        text = text or self._text(item, _TEXT, content)
+        for note in list_of(notes):
+            if note and self._is_news(item, f"annotation {_digest(note)}"):
+                self._events.append(Data("annotation", note, 0, text.part, frame=self._frame))
 
     # --- whole items and the end ---
 
-    def _receive_arguments(self, whole: Any, kind: str, output: int) -> None:
+    def _receive_announced(self, said: Mapping[str, Any], output: int | None) -> None:
+        whole = _whole(said, output)
+        item = self._items.opened(whole.type, whole.names)
+        if item.type in CALLS:
+            self._events += self._calls.receive_item(item, said, self._frame)
+        self._receive_phase(item, said)
+
+    def _receive_phase(self, item: Item, said: Mapping[str, Any]) -> None:
+        """Is a message the answer, or said on the way to it?"""
+        phase = said.get("phase")
+        if phase and self._is_news(item, "phase"):
+            part = self._text(item, _TEXT, 0).part
+            self._events.append(Data("phase", phase, 0, part, frame=self._frame))
+
+    def _receive_arguments(self, wire: EventWire, kind: str) -> None:
         """Whole arguments. The call is closed by its item, which tells whether it was cut."""
-        item_type = item_type_of(kind)
-        self._note(output, item_type)
-        self._events += self._calls.receive_item(
-            {"arguments": whole}, item_type, output, self._frame
+        said = {"arguments": wire.arguments or wire.input}
+        said |= {"call_id": wire.call_id, "name": wire.name}
+        whole = arguments_of(said)
+        item = self._items.of_whole(
+            item_type_of(kind), _names(wire), lambda item: agreement(item, whole)
         )
+        self._events += self._calls.receive_whole(item, said, self._frame)
 
-    def _receive_item(self, item: Mapping[str, Any], output: int) -> None:
-        item_type = item_type_in(item)
-        self._note(output, item_type)
-        if item_type in CALLS:
-            self._events += self._calls.close(item, item_type, output, self._frame)
-        elif item_type == "message":
-            # Bedrock counts the parts from 1 in its events and from 0 here: what an event said of
-            # a kind, was all of it.
-            told = frozenset(kind for kind in _KINDS if (kind, output) in self._told)
-            for content, part in enumerate(list_of(item.get("content"))):
-                self._receive_part(part, output, content, told)
-        elif item_type == "reasoning":
-            for kind in ("content", "summary"):
-                for index, part in enumerate(list_of(item.get(kind))):
+    def _receive_item(self, item: Item, said: Mapping[str, Any]) -> None:
+        taken: set[Text] = set()
+        if item.type in CALLS:
+            self._events += self._calls.close(item, said, self._frame)
+        elif item.type == "message":
+            self._receive_phase(item, said)
+            for content, part in enumerate(list_of(said.get("content"))):
+                if is_mapping(part):
+                    self._tell_part(part, item, content, taken)
+        elif item.type == "reasoning":
+            for kind in (_CONTENT, _SUMMARY):
+                for index, part in enumerate(list_of(said.get(kind))):
                     text = part.get("text") if is_mapping(part) else part
-                    self._rethink(text, kind, output, index)
-            if item.get("encrypted_content") and self._is_first("encrypted", output):
-                self._events.append(Data("encrypted_reasoning", item, frame=self._frame))
-        elif self._is_first("item", output):
-            self._events.append(Data(item_type, item, frame=self._frame))
+                    self._rethink(text, item, kind, index, taken)
+            if said.get("encrypted_content") and self._is_news(item, "encrypted"):
+                self._events.append(Data("encrypted_reasoning", said, frame=self._frame))
+        else:
+            self._receive_data(item, said)
+            item.closed = True
+            return
+        item.closed = True
+        self._tell_unknown(said, KNOWN_IN_ITEM, f"output[{item.number}]")
 
-    def _receive_output(self, items: list[Any]) -> None:
-        """The whole answer, for what no event brought before.
+    def _receive_data(self, item: Item, said: Mapping[str, Any]) -> None:
+        call = text_or_none(said.get("call_id")) or str(item.number)
+        if asks_the_client(item.type, said):
+            self._asking[call] = None
+        elif item.type.endswith("_output"):
+            self._answered[call] = None
+        if self._is_news(item, "item"):
+            self._events.append(Data(item.type, said, frame=self._frame))
 
-        Places in it are output indices, unless a service left an item out or sorted them anew.
-        Then only items of types that never came are news.
-        """
-        types = [item_type_in(item) if is_mapping(item) else None for item in items]
-        in_place = all(
-            0 <= output < len(types) and types[output] == item_type
-            for output, item_type in self._items.items()
-        )
-        came = frozenset(self._items.values())
-        for place, item in enumerate(items):
-            if is_mapping(item) and (in_place or types[place] not in came):
-                output = place if in_place else -1 - place
-                self._receive_item(item, output)
+    def _tell_unknown(self, said: Mapping[str, Any], known: frozenset[str], path: str) -> None:
+        """Fields that nobody knew of."""
+        if not known.issuperset(said):
+            unread = {f"{path}.{name}": said[name] for name in said if name not in known}
+            told = {name: value for name, value in unread.items() if value}
+            self._extras.tell(told, self._frame, self._events)
+
+    def _receive_output(self, output: list[Any]) -> None:
+        """The whole answer, for what no event brought before."""
+        items = [item for item in output if is_mapping(item)]
+        wholes = [_whole(said, None) for said in items]
+        for item, said in zip(self._items.of_answer(wholes), items, strict=True):
+            self._receive_item(item, said)
 
     def _receive_end(self, response: ResponseWire, status: str, kind: str) -> None:
         self._start(response)
         if response.status not in (None, "in_progress"):
             status = response.status
+        for name in DATA_IN_RESPONSE:
+            value = getattr(response, name)
+            if value:
+                self._events.append(Data(name, value, frame=self._frame))
         if status == "failed":
             self._events.append(read_error(response.error).event(self._frame))
             return
         if is_list(response.output):
             self._receive_output(response.output)
+        self._events += self._calls.close_all(self._frame, cut=status != "completed")
         reason: Reason = "other"
         if status == "completed":
-            self._events += self._calls.close_all(self._frame)
-            reason = "tool_calls" if self._calls.ask_the_client else "stop"
+            asking = self._calls.ask_the_client or self._asking.keys() - self._answered.keys()
+            reason = "tool_calls" if asking else "stop"
         elif status == "incomplete" and response.incomplete_details is not None:
             reason = reason_for(response.incomplete_details.reason, INCOMPLETE_REASONS)
         elif status == "cancelled":
@@ -366,6 +503,72 @@ class Decoder:
         if response.usage is not None:
             self._events.append(usage_of(response.usage, self._frame))
         self._events.append(Done(reason, frame=self._frame))
+
+
+def _names(wire: EventWire) -> Names:
+    return Names(wire.output_index, wire.item_id, wire.call_id, wire.name)
+
+
+def _whole(said: Mapping[str, Any], output: int | None) -> Whole:
+    """A whole item, and how well what was told of another agrees with it."""
+    item_type = item_type_in(said)
+    call_id, name = text_or_none(said.get("call_id")), text_or_none(said.get("name"))
+    names = Names(output, text_or_none(said.get("id")), call_id, name)
+    if item_type in CALLS:
+        whole = arguments_of(said)
+        return Whole(item_type, names, lambda item: agreement(item, whole))
+    fields = {"message": (_CONTENT,), "reasoning": (_CONTENT, _SUMMARY)}.get(item_type, ())
+    for field in fields:
+        for part in list_of(said.get(field)):
+            kind, text = _text_in(part) if item_type == "message" else (field, _text_of(part))
+            if kind and text:
+                return Whole(item_type, names, _agreement_of(kind, text))
+    return Whole(item_type, names, _no_agreement)
+
+
+def _agreement_of(kind: str, whole: str) -> Agreement:
+    """How well does one of an item's texts agree with this?"""
+
+    def agreement(item: Item) -> int:
+        texts = [text for (one, _), text in item.texts.items() if one == kind]
+        return max((text.said.agreement(whole) for text in texts[:COMPARED]), default=0)
+
+    return agreement
+
+
+def _no_agreement(item: Item) -> int:
+    return 0
+
+
+def _text_in(part: Any) -> tuple[str, str]:
+    """The kind of text that a part of a message is, and the text; no kind where it is none."""
+    kind = part.get("type") if is_mapping(part) else None
+    if kind in ("output_text", "text"):
+        return _TEXT, text_or_none(part.get("text")) or ""
+    if kind == "refusal":
+        return _REFUSAL, text_or_none(part.get("refusal")) or ""
+    return "", ""
+
+
+def _text_of(part: Any) -> str | None:
+    return text_or_none(part.get("text") if is_mapping(part) else part)
+
+
+def _response_in(wire: EventWire) -> ResponseWire:
+    """The response of an event; some gateways send it in the event's place."""
+    return wire.response or ResponseWire(
+        id=wire.id,
+        model=wire.model,
+        status=wire.status,
+        output=wire.output,
+        usage=wire.usage,
+        error=wire.error,
+        incomplete_details=wire.incomplete_details,
+    )
+
+
+def _digest(value: Any) -> int:
+    return hash(json_text(value))
 
 
 def read_sequence(frame: Frame) -> int | None:

@@ -1,0 +1,96 @@
+"""What was told of a text in pieces, and what of the whole that comes later is still news.
+
+Unlike `tokenwire.dialects.said` it keeps the pieces themselves: adding one costs next to nothing,
+so that every token of an answer can be, and a whole that is shorter, trimmed or written in another
+way can be told from one that says something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What the texts of one stream may take together: far beyond the 128 thousand tokens that a model
+# writes, and a bound for a hostile server.
+MAX_KEPT: Final = 4 * 1024 * 1024
+
+# Pieces that are kept one by one: a few characters each, for which Python takes fifty bytes more.
+_LOOSE: Final = 64
+_LONG: Final = 512
+
+
+class Room:
+    """What the texts of one stream may still take, in characters."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = MAX_KEPT) -> None:
+        self.left = left
+
+
+class Pieces:
+    """One text as far as it was told.
+
+    Args:
+        room: What the texts of the stream share. A text for which there is none left is kept no
+            longer, and what comes whole behind it counts as told.
+    """
+
+    __slots__ = ("_kept", "_loose", "_room", "length")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._kept: list[str] | None = []  # pieces that were joined; None: they found no room
+        self._loose: list[str] = []
+        self.length = 0
+
+    def add(self, piece: str) -> None:
+        """A further piece was told."""
+        self.length += len(piece)
+        self._loose.append(piece)
+        if len(self._loose) == _LOOSE or len(piece) > _LONG:
+            self._keep()
+
+    def rest_of(self, whole: str) -> str | None:
+        """What of the whole was not told; None where it says something else than the pieces.
+
+        A whole that ends before the pieces do, or differs in the white space around it, says
+        nothing new. The work is linear in the length of the whole.
+        """
+        if self._kept is None or not whole:
+            return ""
+        at = 0
+        for piece in (*self._kept, *self._loose):
+            if not whole.startswith(piece, at):
+                return "" if piece.startswith(whole[at:]) or self._is_trimmed(whole) else None
+            at += len(piece)
+        return whole[at:]
+
+    def agreement(self, whole: str) -> int:
+        """2 where it said just this, 1 where it said the beginning or more, 0 else."""
+        if not self.length:
+            return 0
+        rest = self.rest_of(whole)
+        if rest is None:
+            return 0
+        return 2 if not rest and len(whole) == self.length else 1
+
+    def text(self) -> str:
+        """All that was told; empty where it was not kept."""
+        self._keep()
+        if self._kept is None:
+            return ""
+        self._kept[:] = ["".join(self._kept)]
+        return self._kept[0]
+
+    def _is_trimmed(self, whole: str) -> bool:
+        close = len(whole) >= self.length // 2
+        return close and self.text().strip() == whole.strip()
+
+    def _keep(self) -> None:
+        joined = "".join(self._loose)
+        self._loose.clear()
+        if self._kept is not None:
+            self._room.left -= len(joined)
+            self._kept.append(joined)
+            if self._room.left < 0:
+                self._kept = None
