@@ -629,12 +629,9 @@ class StreamParser:
     def _seen_instead(self) -> str:
         if self._strange is None:
             return ""
-        from tokenwire.dialects.detect import all_dialects, recognise, shown
+        from tokenwire.dialects.detect import seen_instead  # it loads every dialect
 
-        fitting = recognise(self._strange, all_dialects())
-        names = " or ".join(one.name for one in fitting if one.name != self.dialect.name)
-        looks = f"; it looks like {names}" if names else ""
-        return f"; it began with {shown(self._strange.data or self._strange.other)}{looks}"
+        return seen_instead(self._strange, self.dialect)
 
 
 def _is_object(lines: bytes) -> bool:

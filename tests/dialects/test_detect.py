@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 from tests.cases import CASES, Case
-from tests.cuts import all_cuts, bytewise, in_every_cut, read_response, whole
+from tests.cuts import all_cuts, bytewise, in_every_cut, in_pieces, read_response, whole
 from tests.reading import read
 
 from tokenwire import (
@@ -267,7 +267,10 @@ def test_a_package_that_is_broken_is_left_out(monkeypatch: pytest.MonkeyPatch) -
         ),
         ("openai-chat", b"<html>Bad Gateway</html>", "which is a page of HTML"),
         ("ollama-chat", b'data: {"a":1}\n\n', "it began with 'data: {\"a\":1}'"),
-        ("ollama-chat", b"x\0y", "it began with 'x\\x00y'"),
+        ("ollama-chat", b"x\0y", "it began with 'x\\x00y', which is no text"),
+        ("openai-chat", b"\x7fELF\2\1\1\0\0\n\n", "which is no text"),
+        ("openai-chat", b'Data: {"a":1}\n\n', "field names of an event stream are lower case"),
+        ("openai-chat", b'{"type":"message","content":[]}\n', "was a stream asked for?"),
     ],
 )
 def test_the_wrong_dialect(dialect: str, wire: bytes, said: str) -> None:
@@ -277,6 +280,53 @@ def test_the_wrong_dialect(dialect: str, wire: bytes, said: str) -> None:
     assert last.fatal
     assert dialect in last.message
     assert said in last.message
+
+
+@pytest.mark.parametrize(
+    "wire", [b"data: I am busy\n\n", b"upstream failed\n\n", b"\x1f\x8b\x08\n\n", b"data: 7\n\n"]
+)
+def test_what_shows_nothing_is_not_called_anything(wire: bytes) -> None:
+    """A text may be anything, and mostly it is an error: it does not look like ``sse``."""
+    last = read([wire], "openai-chat").events[-1]
+    assert isinstance(last, Error)
+    assert "it began with" in last.message
+    assert "it looks like" not in last.message
+
+
+CHUNK = b'{"object":"chat.completion.chunk","choices":[{"delta":{"content":"a"},"logprobs":%s}]}'
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"data: : OPENROUTER PROCESSING\n\ndata: " + CHUNK % b"null" + b"\n\n",
+        b"data: " + CHUNK % b'{"content":[{"logprob":-Infinity}]}' + b"\n\n",
+        b"data: " + CHUNK % b"NaN" + b"\n\n",
+        b"data: " + CHUNK % b'"\xff"' + b"\n\n",
+        b"data: " + CHUNK % b"null" + CHUNK % b"null" + b"\n\n",
+        b" \n" * 500 + b"data: " + CHUNK % b"null" + b"\n\n",
+        b"\xef\xbb\xbf\r\n\r\ndata: " + CHUNK % b"null" + b"\n\n",
+    ],
+)
+def test_nothing_odd_hides_a_dialect(wire: bytes) -> None:
+    assert found(wire) == "openai-chat"
+    assert Token("a") in in_every_cut(lambda chunks: read(chunks, "auto").events, wire[-200:])
+
+
+def test_blank_bytes_are_bounded_too() -> None:
+    """A body of nothing but line ends is given up at the limit, however it is cut, not kept."""
+    for body in (b"\n" * 200, b" \r\n" * 70, b"\xef\xbb\xbf" + b"\n" * 200):
+        for size in (1, 7, 64, 300):
+            parser = StreamParser("auto", limits=Limits(max_event_size=64))
+            for chunk in in_pieces(body, size):
+                parser.receive_data(chunk)
+            (error,) = parser.events()
+            assert isinstance(error, Error)
+            assert error.kind == "limit"
+            assert parser.buffered == 0
+    exactly = StreamParser("auto", limits=Limits(max_event_size=64))
+    exactly.receive_data(b"\n" * 64)
+    assert exactly.next_event() is Signal.NEED_DATA
 
 
 def test_a_broken_package_of_messages() -> None:

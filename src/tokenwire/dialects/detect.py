@@ -12,6 +12,7 @@ first event is an error that many could have sent.
 from __future__ import annotations
 
 import binascii
+import json
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -47,6 +48,7 @@ _STARTS: Final = (
     (re.compile(rb"\{"), "JSON Lines"),
     (re.compile(rb"\["), "JSON array"),
 )
+_BLANKS: Final = re.compile(rb"[ \t\r\n]*+")
 _CONTENT_TYPES: Final = {
     "application/vnd.amazon.eventstream": "Amazon event stream",
     "application/x-ndjson": "JSON Lines",
@@ -55,6 +57,7 @@ _CONTENT_TYPES: Final = {
     "text/plain": "text",
 }
 _COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
+_CAPITALS: Final = re.compile(rb"(data|event|id|retry):", re.IGNORECASE)
 
 
 class Candidate(Struct, frozen=True):
@@ -87,6 +90,7 @@ class Detector:
     """
 
     __slots__ = (
+        "_blanks",
         "_broken",
         "_dialects",
         "_first",
@@ -109,6 +113,7 @@ class Detector:
         self._dialects = list(all_dialects() if dialects is None else dialects)
         self._limits = limits
         self._held = bytearray()
+        self._blanks = 0  # bytes at the beginning that say nothing
         self._media_type = ""
         self._framer: Framer | None = None
         self._fitting: list[Dialect] = []  # by their format
@@ -162,8 +167,15 @@ class Detector:
 
     def _look(self, data: bytes, *, eof: bool = False) -> None:
         if self._framer is None:
-            named = format_of(bytes(self._held[:_SHORT]), self._media_type, eof=eof)
-            if named is None:
+            self._pass_blanks()
+            head = bytes(self._held[self._blanks : self._blanks + _SHORT])
+            named = format_of(head, self._media_type, eof=eof)
+            if self._blanks > self._limits.max_event_size:
+                what = f"more than max_event_size = {self._limits.max_event_size} blank bytes came"
+                self._broken = FramingError("limit", f"{what} before anything else")
+                self.undecidable = True
+                self._held.clear()
+            if named is None or self.undecidable:
                 return
             self._fitting = [one for one in self._dialects if one.format == named]
             if len(self._fitting) == 1 and not self._fitting[0].marks:
@@ -189,8 +201,18 @@ class Detector:
         enough = self._broken or len(data) > room or self._seen == MAX_EVENTS
         self.undecidable = bool(enough) and self.dialect is None
 
+    def _pass_blanks(self) -> None:
+        """Go on to the first byte that says something, from where it was looked for before."""
+        if not self._blanks and self._held.startswith(_BOM):
+            self._blanks = len(_BOM)
+        found = _BLANKS.match(self._held, self._blanks)
+        if found is not None:
+            self._blanks = found.end()
+
     def _weigh(self, frame: Frame) -> None:
-        if not frame.data or not frame.data.strip() or is_done_sentinel(frame.data):
+        data = (frame.data or b"").strip()
+        # OpenRouter's comments, wrapped into data by a proxy, are no text of an answer.
+        if not data or is_done_sentinel(data) or data.startswith(b":"):
             return
         self._seen += 1
         self._first = self._first or frame
@@ -287,6 +309,7 @@ def recognise(frame: Frame, dialects: Iterable[Dialect]) -> list[Candidate]:
 
 
 _ABSENT: Final = object()
+_any_json: Final = json.JSONDecoder()
 
 AUTO: Final = Dialect(
     name="auto",
@@ -332,8 +355,16 @@ def _unpacked(value: Any) -> bytes:
 
 
 def _json(data: bytes | None) -> Any:
+    """The value, or the first of several; NaN and bytes that are no UTF-8 hide nothing."""
+    data = (data or b"").lstrip()
+    if data[:1] in (b"{", b"["):
+        try:
+            value, _ = _any_json.raw_decode(data.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            return _ABSENT
+        return value
     try:
-        return msgspec.json.decode(data or b"")
+        return msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return _ABSENT
 
@@ -346,4 +377,26 @@ def shown(head: bytes) -> str:
             return f"{text}, which is {name}: let the client decompress it"
     if head.removeprefix(_BOM).lstrip().startswith(b"<"):
         return f"{text}, which is a page of HTML or XML"
+    if b"\0" in head:
+        return f"{text}, which is no text: is it a file, or another content coding?"
+    field = _CAPITALS.match(head)
+    if field is not None and not field[1].islower():
+        return f"{text}: the field names of an event stream are lower case, and this is none"
     return text
+
+
+def seen_instead(frame: Frame, expected: Dialect) -> str:
+    """What came where a dialect's events were expected, and whose events it looks like.
+
+    Only JSON shows whose it is: a text may be anything, mostly an error.
+    """
+    said = frame.data or frame.other
+    document = _json(said)
+    names: list[str] = []
+    if is_mapping(document) or is_list(document):
+        fitting = recognise(msgspec.structs.replace(frame, data=said), all_dialects())
+        names = [one.name for one in fitting if one.name != expected.name]
+    looks = f"; it looks like {' or '.join(names)}" if names else ""
+    if frame.other and is_mapping(document):
+        looks += "; it is one JSON document: was a stream asked for?"
+    return f"; it began with {shown(said)}{looks}"
