@@ -76,7 +76,7 @@ def test_nothing_is_found_in_a_sound_dialect(
 ) -> None:
     assert short(write(folder, "sound")) == Exit.COMPLETE
     printed = capsys.readouterr()
-    assert "dot: 7 of 7 laws hold" in printed.out
+    assert "dot: 8 of 8 laws hold" in printed.out
     assert "damaged streams: nothing found" in printed.out
     assert printed.err == ""  # nobody is looking
     assert [*folder.glob("*.json")] == []

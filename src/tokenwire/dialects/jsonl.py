@@ -13,6 +13,7 @@ import msgspec
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, json_frame
+from tokenwire.dialects.lenient import EMPTY, text_from
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     MalformedError,
@@ -63,9 +64,10 @@ def json_lines(
             return (read_error(failed).event(frame),)
         said, ended = _look_up(value, to_text), _look_up(value, to_end)
         events: list[Event] = []
-        if isinstance(said, str):
-            events += [Token(said, frame=frame)] if said else []
-        elif not ended:
+        text = text_from(said)
+        if text is not None:
+            events += [Token(text, frame=frame)] if text else []
+        elif not ended or said not in EMPTY:
             events.append(Data("json", value, frame=frame))
         if ended:
             events.append(Done("stop", frame=frame))

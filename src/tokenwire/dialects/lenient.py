@@ -225,7 +225,11 @@ def _read_none(value: Any, path: str, unread: _Unread) -> Any:
     return _nothing_or_refused(value)
 
 
-def _read_text(value: Any, path: str, unread: _Unread) -> Any:
+def text_from(value: Any) -> str | None:
+    """A text, or a number or boolean in the place of one, as it was written; None for all else.
+
+    For decoders that read documents without a schema.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -234,7 +238,12 @@ def _read_text(value: Any, path: str, unread: _Unread) -> Any:
         return value.literal
     if isinstance(value, int | float):  # NaN and Infinity have no literal
         return str(value)
-    return _nothing_or_refused(value)
+    return None
+
+
+def _read_text(value: Any, path: str, unread: _Unread) -> Any:
+    text = text_from(value)
+    return _nothing_or_refused(value) if text is None else text
 
 
 def _read_int(value: Any, path: str, unread: _Unread) -> Any:

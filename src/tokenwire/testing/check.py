@@ -40,6 +40,7 @@ LAW_NAMES: Final[tuple[str, ...]] = (
     "totality",
     "linearity",
     "memory",
+    "values",
 )
 
 # Bytes that one law may read of one wire: half a second. Up to about 1200 bytes a wire is then
@@ -130,6 +131,7 @@ def check_dialect(
     5. *Totality:* no bytes make the parser raise, and no payload the decoder.
     6. *Linearity:* twice the bytes cost about twice the work, counted and not timed.
     7. *Memory:* what is held stays under the limit.
+    8. *Values:* a value of another JSON type costs no text, and what is not read is told.
 
     Where the dialect has an encoder, answers are drawn (see `answers`) and take part in all laws.
 
@@ -214,7 +216,7 @@ class _Check:
     def _note(self, case: Case, broken: Broken | None) -> None:
         if broken is None or case.law in self._failures:
             return
-        if case.law not in ("round trip", "linearity"):
+        if case.law not in ("round trip", "linearity", "values"):
             small = shrink(case, lambda one: check_case(self._dialect, one) is not None)
             again = check_case(self._dialect, small)
             case, broken = (small, again) if again is not None else (case, broken)
@@ -246,6 +248,7 @@ class _Check:
         self.hold(Case(law="memory", wire=wire, cuts=tuple(range(1, len(wire)))))
         self.hold(Case(law="memory", wire=wire))
         self.hold(Case(law="linearity", wire=wire))
+        self.hold(Case(law="values", wire=wire))
 
     def _places(self, wire: bytes) -> list[int]:
         """Where to cut: everywhere, or, in a long wire, where it hurts and at random."""
@@ -295,6 +298,8 @@ class _Check:
         for wire in longest[-1:]:
             self.hold(Case(law="linearity", wire=wire))
             self.hold(Case(law="memory", wire=wire))
+        for wire in longest:
+            self.hold(Case(law="values", wire=wire))
         self._wires.extend(longest)
 
     def _check_answer(self, one: Spoken, data: st.DataObject) -> None:

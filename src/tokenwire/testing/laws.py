@@ -16,9 +16,10 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects import Decoder, Dialect, StatefulDecoder
+from tokenwire.dialects.lenient import text_from
 from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError, Recovery
-from tokenwire.events import Done, Error, Event
+from tokenwire.events import Data, Done, Error, Event, Reasoning, Refusal, Reset, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import StreamParser
@@ -33,6 +34,7 @@ from tokenwire.testing._read import (
     tells_cuts,
 )
 from tokenwire.testing._said import what_was_lost, what_was_said
+from tokenwire.testing._values import Change, changes_of, says
 from tokenwire.testing._work import count_work
 
 
@@ -443,6 +445,67 @@ def flood(dialect: Dialect, wire: bytes) -> Broken | None:
     return None
 
 
+# --- values ---
+
+
+def values(dialect: Dialect, wire: bytes, cuts: Sequence[int] = ()) -> Broken | None:
+    """Each value replaced by each other JSON type: nothing raises, and nothing vanishes.
+
+    A number or a boolean in the place of a text is that text. The texts beside it are read all the
+    same, or their frame is told: by an `Unknown`, a ``Data`` or an `Error` that carries it. A value
+    that has the effect of null, where the sound one had another, was not read: it is told too.
+    """
+    whole = read(dialect, cut(wire, ()))
+    without: list[Event] | None = None  # with null in this place
+    place: object = None
+    for change in changes_of(dialect, wire):
+        got = read(dialect, cut(change.wire, ()))
+        if (change.frame, change.path) != place:
+            place, without = (change.frame, change.path), None
+        if change.new is None:
+            without = got.events
+        broken = _changed(change, whole, got, without)
+        if broken:
+            what = f"{change.path} is {change.new!r} instead of {change.old!r:.80}: {broken}"
+            return Broken(what, lines_of(whole, dialect), lines_of(got, dialect))
+    return None
+
+
+def _changed(
+    change: Change, whole: Reading, got: Reading, without: list[Event] | None
+) -> str | None:
+    if got.raised:
+        return f"reading raises {got.raised}"
+    told = [event for event in got.events if _tells(event) and event not in whole.events]
+    said = "".join(_text_of(event) for event in got.events)
+    tokens = [event for event in whole.events if isinstance(event, Token)]
+    failed = isinstance(got.events[-1], Error) and whole.events[-1:] != got.events[-1:]
+    literal = text_from(change.new)
+    if not isinstance(change.new, str) and literal is not None and change.was_text_of(tokens):
+        if literal not in said and not failed:
+            return "it is no part of the text"
+    told += [event for event in got.events if isinstance(event, Reset)]  # and what stands there now
+    lost = [token for token in tokens if token.text not in said and change.leaves(token)]
+    if lost and not told and not failed:
+        return f"the text {lost[0].text!r:.80} is lost"
+    if says(change.new) and got.events == without != whole.events and not told:
+        return "it is not read, and nothing tells of it"
+    return None
+
+
+def _tells(event: Event) -> bool:
+    """Does it show a frame that was not read, or a part of it?"""
+    return isinstance(event, Unknown | Data | Error) and event.frame is not None
+
+
+def _text_of(event: Event) -> str:
+    match event:
+        case Token(text=text) | Reasoning(text=text) | Refusal(text=text) | Reset(text=text):
+            return text
+        case _:
+            return ""
+
+
 Law: TypeAlias = Callable[[Dialect, bytes, Sequence[int]], Broken | None]
 
 LAWS: Final[Mapping[str, Law]] = {
@@ -452,5 +515,6 @@ LAWS: Final[Mapping[str, Law]] = {
     "totality": totality,
     "linearity": linearity,
     "memory": memory,
+    "values": values,
 }
 """All but ``round trip``, which is about events: see `check_case`."""
