@@ -113,11 +113,16 @@ def test_blocks_with_content_in_their_start() -> None:
         block(2, type="thinking", thinking="", signature="only"),
         block(3, type="thinking", thinking="", signature=""),
         block(4, type="tool_use", id="t", name="f", input={"a": 1}),
+        end(4),
+        block(5, type="text", text="", citations=[{"url": "u"}]),
     ) == [
         Token("Hi"),
         Reasoning("Hm", part=1, signature="s"),
         Reasoning("", part=2, signature="only"),
-        ToolCall("0", 0, "t", "f", '{"a":1}'),
+        ToolCall("0", 0, "t", "f"),
+        ToolCall("0", arguments='{"a":1}'),
+        ToolCall("0", complete=True),
+        Data("citation", {"url": "u"}, part=5),
     ]
 
 
@@ -161,7 +166,15 @@ def test_odd_deltas() -> None:
         {"type": "content_block_delta", "index": 0},
         {"type": "content_block_start", "index": 0},
         {"type": "vertex_event", "x": 1},
-    ) == [Data("citation", {"url": "u"}), Unknown(), Unknown(), Unknown(), Unknown()]
+    ) == [
+        *(Data("citation", {"url": "u"}), Unknown(), ToolCall("0", arguments="{")),
+        *(Unknown(), Unknown(), Unknown()),
+    ]
+    bare = [{"text": "a"}, {"thinking": "b"}, {"signature": "s"}, {"partial_json": "{}"}]
+    said = [{"type": "content_block_delta", "index": 0, "delta": one} for one in bare]
+    assert events(*said) == [
+        *(Token("a"), Reasoning("b"), Reasoning("", signature="s"), ToolCall("0", arguments="{}")),
+    ]
 
 
 def test_open_calls_are_bounded() -> None:
@@ -200,9 +213,8 @@ def test_q30_a_spliced_message_leaves_no_call_open() -> None:
     other = {"type": "message_start", "message": {"id": "m2"}}
     call = block(type="tool_use", id="t", name="f", input={})
     late = delta("input_json_delta", partial_json="{}")
-    assert events(START, call, finish("tool_use"), other, late, end(), STOP)[-3:] == [
-        Reset(),
-        Started("m2"),
+    assert events(START, call, other, late, end(), STOP)[2:] == [
+        *(Reset(), Started("m2"), ToolCall("1", arguments="{}"), ToolCall("1", complete=True)),
         Done("other"),
     ]
 
@@ -254,6 +266,171 @@ def test_details_of_a_refusal() -> None:
         Data("stop_details", details),
         Finished(0, "refusal", "refusal"),
         Done("refusal"),
+    ]
+
+
+def starting(*content: Any, **said: Any) -> dict[str, Any]:
+    """The start of a message that has content already."""
+    return {"type": "message_start", "message": {"id": "m1", "content": list(content), **said}}
+
+
+def text_delta(text: str, index: int = 0) -> dict[str, Any]:
+    return delta("text_delta", index, text=text)
+
+
+TOOL = {"type": "tool_use", "id": "t", "name": "f"}
+CALL = [ToolCall("0", 0, "t", "f"), ToolCall("0", arguments='{"a":1}')]
+WHOLE = ToolCall("0", complete=True)
+
+
+def test_content_in_the_start_of_the_message() -> None:
+    """So a call comes that a program of the model's made; some gateways send all of it so."""
+    caller = {"type": "code_execution_20250825", "tool_id": "s"}
+    whole = starting({**TOOL, "input": {"a": 1}, "caller": caller}, 5, stop_reason="tool_use")
+    said = [Started("m1"), CALL[0], Data("caller", caller), CALL[1], WHOLE]
+    ending = [Finished(0, "tool_calls", "tool_use"), Done("tool_calls")]
+    assert events(whole, finish("tool_use"), STOP) == [*said, *ending]
+    assert events(whole, STOP) == [*said, *ending]
+    thought = {"type": "thinking", "thinking": "Hm"}
+    redacted = {"type": "redacted_thinking", "data": "x"}
+    assert events(starting(thought, {"type": "text", "text": "Hi"}, redacted))[1:] == [
+        *(Reasoning("Hm"), Token("Hi", part=1), Data("redacted_thinking", redacted, part=2)),
+    ]
+    found = events(START, text_delta("a"), {**whole, "message": {**whole["message"], "id": "m2"}})
+    assert found[2:4] == [Reset(), Started("m2")]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "told"),
+    [
+        ([block(type="text", text=""), text_delta("He"), text_delta("llo")], []),
+        ([block(type="text", text="Hello")], []),
+        ([block(type="text", text=""), text_delta("Hello you")], [Token(" you")]),
+        ([block(type="text", text=""), text_delta("Hello"), text_delta("!")], [Token("!")]),
+        ([block(type="text", text=""), text_delta(" you")], [Token(" you")]),
+        ([text_delta("Hello")], [Token("Hello")]),
+        ([text_delta("a"), text_delta("b")], [Token("a"), Token("b")]),
+        (
+            [block(type="text", text=""), text_delta("Hel"), text_delta("p")],
+            [Reset(0, 0, "Help")],
+        ),
+        ([end(), text_delta("Hello")], [Token("Hello")]),
+    ],
+)
+def test_a_text_of_the_start_that_is_said_again(
+    pieces: list[dict[str, Any]], told: list[Any]
+) -> None:
+    """Once more in a block of its own, or going on behind it."""
+    raw = wire(starting({"type": "text", "text": "Hello"}), *pieces)
+    found = in_every_cut(lambda chunks: read(chunks, "anthropic-messages", eof=False), raw).events
+    assert found == [Started("m1"), Token("Hello"), *told]
+
+
+def test_an_empty_block_in_the_start_of_the_message() -> None:
+    sent = [starting({"type": "text", "text": ""}), block(type="text", text=""), text_delta("a")]
+    assert events(*sent) == [Started("m1"), Token("a")]
+
+
+def test_q16_done_is_no_piece_of_the_answer() -> None:
+    raw = wire(START, finish()) + b"data: [DONE]\n\n" + wire(STOP)
+    assert read([raw], "anthropic-messages").events[-2:] == [Unknown(), Done("stop")]
+
+
+def test_other_blocks_of_the_start_that_are_said_again() -> None:
+    thought = {"type": "thinking", "thinking": "Hm"}
+    pieces = [delta("thinking_delta", thinking=piece) for piece in ("H", "m", "m")]
+    found = events(starting(thought), block(type="thinking", thinking=""), *pieces)
+    assert found[1:] == [Reasoning("Hm"), Reasoning("m")]
+    piece = delta("input_json_delta", partial_json='{"a":1}')
+    begun = [block(**TOOL, input={}), piece, end(), finish("tool_use")]
+    assert events(starting({**TOOL, "input": {"a": 1}}), *begun)[1:-1] == [*CALL, WHOLE]
+    assert events(starting({**TOOL, "input": {}}), *begun)[1:-1] == [*CALL, WHOLE]
+    redacted = {"type": "redacted_thinking", "data": "x"}
+    late = text_delta("a")
+    assert events(starting(redacted), block(**redacted), late)[1:] == [
+        Data("redacted_thinking", redacted)
+    ]
+
+
+ARGUED = delta("input_json_delta", partial_json='{"a":1}')
+CUT = delta("input_json_delta", partial_json='{"a')
+OPENED = block(**TOOL, input={})
+
+
+@pytest.mark.parametrize(
+    ("sent", "complete"),
+    [
+        ([OPENED, ARGUED, end(), finish("max_tokens")], True),
+        ([OPENED, ARGUED, finish("tool_use")], True),
+        ([OPENED, ARGUED, finish("max_tokens")], True),
+        ([OPENED, CUT, end(), finish("max_tokens")], False),
+        ([OPENED, CUT, end(), finish("tool_use")], False),
+        ([OPENED, CUT, finish("tool_use")], False),
+        ([OPENED, end(), finish("max_tokens")], False),
+        ([OPENED, end(), finish("refusal")], False),
+        ([OPENED, end(), finish("tool_use")], True),
+        ([OPENED, finish("tool_use")], True),
+        ([OPENED, end()], True),
+        ([OPENED], False),
+        ([OPENED, end(), block(1, type="text", text=""), finish("max_tokens")], True),
+        ([OPENED, end(), block(1, type="tool_use", id="u"), finish("max_tokens")], True),
+        ([OPENED, ARGUED, block(0, type="tool_use", id="u"), finish("max_tokens")], True),
+        ([OPENED, CUT, block(0, type="tool_use", id="u"), finish("tool_use")], False),
+        ([OPENED, ARGUED, ARGUED, end(), finish("tool_use")], True),
+        ([OPENED, OPENED, ARGUED, end(), finish("tool_use")], True),
+        ([block(**TOOL, input={"a": 1}), ARGUED, end(), finish("tool_use")], True),
+        ([block(**TOOL, input={"a": 1}), finish("tool_use")], True),
+        ([OPENED, delta("input_json_delta", 2, partial_json='{"a":1}'), end(2)], True),
+    ],
+)
+def test_when_a_call_is_complete(sent: list[dict[str, Any]], complete: bool) -> None:
+    """When it was closed or the message ended in it, and its JSON is whole; and it comes once."""
+    found = Completion.from_events(events(*sent, STOP)).choices[0].tool_calls[0]
+    argued = '{"a":1}' if any('"a":' in json.dumps(one).replace("\\", "") for one in sent) else ""
+    if CUT in sent:
+        argued = '{"a'
+    assert (found.id, found.arguments, found.complete) == ("t", argued, complete)
+
+
+def test_an_input_that_the_cut_body_held_back() -> None:
+    found = read([wire(block(**TOOL, input={"a": 1}), block(1, **TOOL))], "anthropic-messages")
+    (first, _) = Completion.from_events(found.events).choices[0].tool_calls
+    assert (first.arguments, first.complete) == ('{"a":1}', False)
+    assert isinstance(found.events[-1], Error)
+
+
+def test_pieces_of_calls_that_were_never_opened_are_bounded() -> None:
+    pieces = [delta("input_json_delta", n, partial_json="[") for n in range(MAX_INDEX + 1)]
+    assert Completion.from_events(events(*pieces)).choices[0].tool_calls[0].arguments == (
+        "[" * (MAX_INDEX + 1)
+    )
+    opened = [block(n, type="tool_use", id=f"{n}") for n in range(MAX_INDEX)]
+    closed = [end(n) for n in range(MAX_INDEX)]
+    assert isinstance(events(*opened, *closed, pieces[-1])[-1], Error)
+
+
+def test_what_is_said_beside_the_content() -> None:
+    edits = {"applied_edits": [{"type": "clear_tool_uses_20250919"}]}
+    box = {"id": "container_1"}
+    ending = {"delta": {"stop_reason": "end_turn", "container": box}, "context_management": edits}
+    found = events(starting(container=box), {"type": "message_delta", **ending})
+    assert found == [
+        *(Started("m1"), Data("container", box), Data("container", box)),
+        *(Data("context_management", edits), Finished(0, "stop", "end_turn")),
+    ]
+
+
+def test_what_nobody_knew_of_is_told_once() -> None:
+    mood = {"content_block.mood": "calm"}
+    found = events(
+        block(type="text", text="", mood="calm", x=None),
+        block(1, **TOOL, mood="calm"),
+        {**text_delta("a"), "route": 7},
+        {**text_delta("b"), "route": 7},
+        {"type": "message_delta", "usage": {"output_tokens": 1, "odd_tokens": 5}},
+    )
+    assert [event.value for event in found if isinstance(event, Data)] == [
+        *(mood, {"route": 7}, {"usage.odd_tokens": 5}),
     ]
 
 
@@ -328,7 +505,10 @@ def test_liveness_and_what_cannot_be_read() -> None:
         [Token("a"), Reasoning("b", part=1), Token("c", part=2)],
         [Reasoning("b"), Reasoning("", signature="s"), Token("c", part=1)],
         [Data("image", {"type": "image", "data": "x"}), Token("c", part=1)],
-        [ToolCall("0", 0, "t", "f", provider_executed=True), ToolCall("0", complete=True)],
+        [
+            ToolCall("0", 0, "t", "f", provider_executed=True),
+            *(ToolCall("0", arguments="[]"), ToolCall("0", complete=True)),
+        ],
         [Usage(1, 2, None, 5, 3, 4, True)],
         [Finished(0, "stop", "end_turn"), Usage(1, 2, final=True), Done("stop")],
         [Heartbeat("a comment"), Heartbeat("ping")],

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cuts
-from tests.answers import counts, texts, words
+from tests.answers import arguments, counts, texts, words
 from tests.framing.event_messages import event, failure
 from tests.reading import read
 
@@ -238,9 +238,67 @@ def test_two_tool_calls_at_once_and_one_that_was_cut() -> None:
 
 
 def test_a_tool_call_without_arguments() -> None:
-    assert events(tool(toolUseId="t", name="f"), delta(toolUse={"input": ""}), end()) == [
+    """Whether it has none, or was cut before them, is told by what follows."""
+    sent = (tool(toolUseId="t", name="f"), delta(toolUse={"input": ""}), end())
+    assert events(*sent) == [ToolCall("0", 0, "t", "f")]
+    for more, complete in (
+        (said("messageStop", stopReason="tool_use"), True),
+        (said("messageStop", stopReason="max_tokens"), False),
+        (tool(1, toolUseId="u"), True),
+        (said("contentBlockStart", contentBlockIndex=1, start={}), True),
+    ):
+        assert (ToolCall("0", complete=True) in events(*sent, more)) == complete
+
+
+@pytest.mark.parametrize(
+    ("piece", "reason", "complete"),
+    [
+        ('{"c":1}', "tool_use", True),
+        ('{"c":1}', "max_tokens", True),
+        ('{"c', "tool_use", False),
+        ('{"c', "max_tokens", False),
+    ],
+)
+def test_only_whole_json_is_complete(piece: str, reason: str, complete: bool) -> None:
+    """Whether its block was closed or not."""
+    for ends in ([end()], []):
+        argued = delta(toolUse={"input": piece})
+        stop = said("messageStop", stopReason=reason)
+        found = events(tool(toolUseId="t", name="f"), argued, *ends, stop)
+        (only,) = Completion.from_events(found).choices[0].tool_calls
+        assert (only.arguments, only.complete) == (piece, complete)
+
+
+def test_pieces_of_a_call_that_stand_elsewhere() -> None:
+    argued = delta(3, toolUse={"input": '{"c":1}'})
+    opened = tool(toolUseId="t", name="f", input={"c": 1})
+    assert events(opened, opened, argued, end(3)) == [
         ToolCall("0", 0, "t", "f"),
+        ToolCall("0", arguments='{"c":1}'),
         ToolCall("0", complete=True),
+    ]
+    cut = read([b"".join([opened])], BEDROCK_CONVERSE).events
+    assert cut[:2] == [ToolCall("0", 0, "t", "f"), ToolCall("0", arguments='{"c":1}')]
+    assert isinstance(cut[-1], Error)
+
+
+def test_pieces_of_calls_that_were_never_opened_are_bounded() -> None:
+    opened = [tool(n, toolUseId=f"{n}", name="f") for n in range(MAX_INDEX)]
+    late = delta(MAX_INDEX, toolUse={"input": "[]"})
+    assert isinstance(events(*opened, *(end(n) for n in range(MAX_INDEX)), late)[-1], Error)
+
+
+def test_what_nobody_knew_of_is_told_once() -> None:
+    more = {"stop_sequence": "x"}
+    found = events(
+        said("contentBlockDelta", contentBlockIndex=0, delta={"text": "a", "mood": "calm"}),
+        said("contentBlockDelta", contentBlockIndex=0, delta={"text": "b", "mood": "calm"}),
+        said("messageStop", stopReason="end_turn", additionalModelResponseFields=more),
+    )
+    assert found == [
+        *(Token("a"), Data("extra", {"delta.mood": "calm"}), Token("b")),
+        Data("additionalModelResponseFields", more),
+        Finished(0, "stop", "end_turn"),
     ]
 
 
@@ -301,7 +359,10 @@ def test_what_has_no_meaning_here() -> None:
         said("contentBlockStart"),
         said("contentBlockStart", start={"audio": {}}),
     )
-    assert found == [Unknown(), Started(), *[Unknown()] * 6]
+    assert found == [
+        *(Unknown(), Started(), Unknown(), Unknown()),
+        *(ToolCall("0", arguments="{}"), Unknown(), Unknown()),
+    ]
 
 
 @pytest.mark.parametrize("payload", ["", "{", "[1]", pytest.param("[" * 5000, id="deep")])
@@ -446,7 +507,10 @@ def _written_delta(index: int, content: str) -> bytes:
         [Token("a"), Data("citation", {"title": "t"}), Token("b")],
         [Reasoning("b"), Data("redactedContent", "cmVk"), Data("toolResult", [], part=1)],
         [Data("trace", {"guardrail": {}})],
-        [ToolCall("0", 0, "t", "f", provider_executed=True), ToolCall("0", complete=True)],
+        [
+            ToolCall("0", 0, "t", "f", provider_executed=True),
+            *(ToolCall("0", arguments="[]"), ToolCall("0", complete=True)),
+        ],
         [
             ToolCall("0", 0, "t", "f"),
             ToolCall("1", 0, "u", "g"),
@@ -567,9 +631,9 @@ def answers(draw: st.DrawFn) -> list[Event]:
     said = [Started(), *_number_blocks(draw(st.lists(content, max_size=8)))]
     keys = [str(number) for number in range(draw(st.integers(0, 3)))]
     said += [ToolCall(key, 0, f"tooluse_{key}", draw(words)) for key in keys]
-    if keys:
-        pieces = draw(st.lists(st.tuples(st.sampled_from(keys), texts), max_size=6))
-        said += [ToolCall(key, arguments=piece) for key, piece in pieces]
+    pieces = {key: draw(arguments()) or ["{}"] for key in keys}
+    order = draw(st.permutations([key for key in keys for _ in pieces[key]]))
+    said += [ToolCall(key, arguments=pieces[key].pop(0)) for key in order]
     said += [ToolCall(key, complete=True) for key in keys]
     if draw(st.booleans()):
         code = draw(st.sampled_from(["validationException", "brandNewException"]))

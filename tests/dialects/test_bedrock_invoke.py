@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cuts
-from tests.answers import counts, texts, words
+from tests.answers import arguments, counts, texts, words
 from tests.dialects.test_bedrock_converse import KEEP_ALIVE, exception
 from tests.framing.event_messages import event
 from tests.reading import read
@@ -520,7 +520,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
         said += draw(st.lists(st.sampled_from([Heartbeat(), Heartbeat("ping")]), max_size=1))
     for key in map(str, range(draw(st.integers(0, 2)))):
         said.append(ToolCall(key, 0, f"toolu_{key}", draw(words)))
-        said += [ToolCall(key, arguments=one) for one in draw(st.lists(texts, max_size=2))]
+        pieces = draw(arguments()) or ["{}"]
+        said += [ToolCall(key, arguments=one) for one in pieces]
         said.append(ToolCall(key, complete=True))
     if draw(st.booleans()):
         return [*said, Error("vendor", draw(texts), "validationException", 400)]

@@ -14,19 +14,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
+from tokenwire.dialects.block_calls import BlockCalls
 from tokenwire.dialects.envelope import Envelope
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
-    MAX_INDEX,
     UNREADABLE,
+    MalformedError,
+    is_done_sentinel,
     is_mapping,
     json_text,
+    list_of,
     malformed,
     reason_for,
 )
@@ -53,21 +57,37 @@ class DetailsWire(Struct, gc=False):
     thinking_tokens: int | None = None
 
 
-class UsageWire(Struct, gc=False):
+class UsageWire(Struct, gc=False, forbid_unknown_fields=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     output_tokens_details: DetailsWire | None = None
+    # The same counts in parts, and what is no count of tokens: not told.
+    cache_creation: Any = None
+    inference_geo: Any = None
+    iterations: Any = None
+    server_tool_use: Any = None
+    service_tier: Any = None
+    speed: Any = None
 
 
-class MessageWire(Struct, gc=False):
+class MessageWire(Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
     model: str | None = None
     usage: UsageWire | None = None
+    content: list[Any] | None = None  # of calls that a program made, and at some gateways
+    stop_reason: str | None = None
+    stop_details: Any = None
+    container: Any = None
+    context_management: Any = None
+    # What every message says of itself: not told.
+    type: Any = None
+    role: Any = None
+    stop_sequence: Any = None
 
 
-class DeltaWire(Struct, gc=False):
+class DeltaWire(Struct, gc=False, forbid_unknown_fields=True):
     type: str | None = None
     text: str | None = None
     thinking: str | None = None
@@ -78,20 +98,30 @@ class DeltaWire(Struct, gc=False):
     encrypted_content: Any = None
     stop_reason: str | None = None
     stop_details: Any = None
+    container: Any = None
+    stop_sequence: Any = None  # not told: the text ends before it
 
 
-class EventWire(Struct, gc=False):
+class EventWire(Struct, gc=False, forbid_unknown_fields=True):
     type: str | None = None
     index: int = 0
     delta: DeltaWire | None = None
     content_block: Any = None  # many shapes; handed on whole where it is data
     message: MessageWire | None = None
     usage: UsageWire | None = None
+    context_management: Any = None
     error: Any = None
     completion: str | None = None  # this and the rest: of a text completion
     id: str | None = None
     model: str | None = None
     stop_reason: str | None = None
+    # Not told: ids for support, and what `bedrock-invoke` reads itself.
+    log_id: Any = None
+    request_id: Any = None
+    stop: Any = None
+    guardrail: Any = field(default=None, name="amazon-bedrock-guardrailAction")
+    metrics: Any = field(default=None, name="amazon-bedrock-invocationMetrics")
+    trace: Any = field(default=None, name="amazon-bedrock-trace")
 
 
 STOP_REASONS: Final[Mapping[str, Reason]] = {
@@ -107,6 +137,14 @@ STOP_REASONS: Final[Mapping[str, Reason]] = {
 """Anything else is ``other``."""
 
 _TOOL_BLOCKS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+# Fields of the blocks that are told piece by piece; those of others are told whole.
+_KNOWN_IN_BLOCK: Final = frozenset(
+    {
+        *("type", "text", "citations", "thinking", "signature"),
+        *("id", "name", "input", "caller", "cache_control"),
+    }
+)
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -126,17 +164,44 @@ def _read_only_text(payload: bytes) -> Token | Reasoning | None:
     return _only_text_of(_decode_json(payload))
 
 
+class _Retold:
+    """A text that was told with the start of the message, and how much of it was said again.
+
+    Only where its block is opened once more; else what comes goes on behind it.
+    """
+
+    __slots__ = ("again", "at", "kind", "text")
+
+    def __init__(self, text: str, kind: str) -> None:
+        self.text = text
+        self.kind = kind
+        self.again = False
+        self.at = 0
+
+
 class Decoder:
     """Events of the wire to events."""
 
-    __slots__ = ("_calls", "_id", "_reason", "_started", "_tools", "envelope")
+    __slots__ = (
+        "_calls",
+        "_extras",
+        "_id",
+        "_reason",
+        "_retold",
+        "_said",
+        "_started",
+        "envelope",
+    )
 
     def __init__(self) -> None:
         self._id: str | None = None
         self._started = False
+        self._said: str | None = None  # the stop reason that the start of the message has
         self._reason: Reason | None = None
-        self._tools: dict[int, str] = {}  # keys of the tool blocks that are open
-        self._calls = 0
+        self._calls = BlockCalls()
+        # Blocks that were told with the start of the message; None where a part of it is no text.
+        self._retold: dict[int, _Retold | None] = {}
+        self._extras = Extras()
         self.envelope = Envelope(_read_only_text)
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -144,8 +209,10 @@ class Decoder:
         try:
             wire = _decode_json(frame.data or b"")
         except UNREADABLE:
-            return read_frame(frame, EventWire, _decode_json, self._receive)
-        event = _only_text_of(wire, frame)
+            if is_done_sentinel(frame.data or b""):  # of gateways: it proves nothing
+                return (Unknown(frame=frame),)
+            return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
+        event = None if self._retold else _only_text_of(wire, frame)
         if event is not None:
             self.envelope.learn(frame, event)
             return (event,)
@@ -153,7 +220,7 @@ class Decoder:
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``message_stop`` completes an answer."""
-        return ()
+        return list(self._calls.rest())
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         match wire.type or frame.event:
@@ -164,14 +231,14 @@ class Decoder:
             case "content_block_start" if is_mapping(wire.content_block):
                 return self._receive_block(wire.content_block, wire.index, frame)
             case "content_block_stop":
-                key = self._tools.pop(wire.index, None)
-                return (ToolCall(key, complete=True, frame=frame),) if key else ()
+                self._retold.pop(wire.index, None)
+                return self._calls.close(wire.index, frame)
             case "message_start":
                 return self._receive_start(wire.message or MessageWire(), frame)
             case "message_delta":
                 return self._receive_message_delta(wire, frame)
             case "message_stop":
-                return (Done(self._reason or "other", frame=frame),)
+                return self._receive_stop(frame)
             case "completion":
                 return self._receive_completion(wire, frame)
             case _ if wire.error or frame.event == "error":
@@ -184,15 +251,26 @@ class Decoder:
         events: list[Event] = []
         if self._started and message.id == self._id:
             return ()  # some gateways send it twice
-        if self._started:
+        again = self._started
+        if again:
             # A gateway that asked again splices a second message in: the first one is void.
             events.append(Reset(frame=frame))
-            self._tools.clear()
+            self._calls.forget()
+            self._retold.clear()
             self._reason = None
-        self._started, self._id = True, message.id
+        self._started, self._id, self._said = True, message.id, message.stop_reason
         events.append(Started(message.id, message.model, frame=frame))
-        if message.usage not in (None, _NO_USAGE, _ZERO_USAGE):
-            events.append(_usage(message.usage, final=False, frame=frame))
+        for index, block in enumerate(message.content or ()):
+            if is_mapping(block):
+                events += self._receive_block(block, index, frame)
+                events += self._calls.close(index, frame)
+                if not again and len(block) > 1:
+                    self._remember(block, index)
+        events += _beside(message, frame)
+        if message.usage is not None:
+            usage = _usage(message.usage, final=False, frame=frame)
+            if usage not in (Usage(), _ZERO_USAGE):
+                events.append(usage)
         return events
 
     def _receive_completion(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
@@ -209,51 +287,118 @@ class Decoder:
             events.append(Done(reason, frame=frame))
         return events
 
+    # --- blocks ---
+
     def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
+        if index in self._retold:
+            return self._receive_again(block, index, frame)
         kind = _text_or_none(block.get("type"))
+        if kind in _TOOL_BLOCKS:
+            return self._open(block, kind, index, frame)
+        events = self._calls.begin(frame)
         if kind == "text":
             text = _text_or_none(block.get("text"))
-            return (Token(text, part=index, frame=frame),) if text else ()
-        if kind == "thinking":
+            events += [Token(text, part=index, frame=frame)] if text else []
+            for note in list_of(block.get("citations")):
+                events.append(Data("citation", note, 0, index, frame=frame))
+        elif kind == "thinking":
             text = _text_or_none(block.get("thinking"))
             signature = _text_or_none(block.get("signature"))
-            if not (text or signature):
-                return ()
-            return (Reasoning(text or "", part=index, signature=signature, frame=frame),)
-        if kind in _TOOL_BLOCKS:
-            if len(self._tools) == MAX_INDEX:
-                return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
-            key = self._tools[index] = str(self._calls)
-            self._calls += 1
-            return (
-                ToolCall(
-                    key,
-                    id=_text_or_none(block.get("id")),
-                    name=_text_or_none(block.get("name")),
-                    arguments=json_text(block["input"]) if block.get("input") else "",
-                    provider_executed=kind != "tool_use",
-                    frame=frame,
-                ),
-            )
-        if kind == "compaction" and not (block.get("content") or block.get("encrypted_content")):
-            return ()  # it comes in a delta
-        # redacted_thinking, results of server tools, fallback and compaction blocks: whole.
-        return (Data(str(kind), block, part=index, frame=frame),)
+            if text or signature:
+                events.append(Reasoning(text or "", 0, index, signature, frame=frame))
+        elif kind == "compaction" and not (block.get("content") or block.get("encrypted_content")):
+            return events  # it comes in a delta
+        else:
+            # redacted_thinking, results of server tools, fallback and compaction blocks: whole.
+            return [*events, Data(str(kind), block, part=index, frame=frame)]
+        self._tell_unknown(block, frame, events)
+        return events
+
+    def _open(
+        self, block: Mapping[str, Any], kind: str | None, index: int, frame: Frame
+    ) -> Sequence[Event]:
+        id = _text_or_none(block.get("id"))
+        if self._calls.reopen(index, id):
+            return ()
+        events = self._calls.begin(frame, index)
+        held = json_text(block["input"]) if block.get("input") else ""
+        try:
+            key = self._calls.open(index, id, held)
+        except MalformedError as reason:
+            return [*events, malformed(frame, reason)]
+        name, served = _text_or_none(block.get("name")), kind != "tool_use"
+        events.append(ToolCall(key, 0, id, name, provider_executed=served, frame=frame))
+        caller = block.get("caller")
+        if is_mapping(caller) and caller.get("type") != "direct":  # a program of the model's
+            events.append(Data("caller", caller, 0, index, frame=frame))
+        self._tell_unknown(block, frame, events)
+        return events
+
+    def _tell_unknown(self, block: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
+        """Fields that nobody knew of."""
+        if not _KNOWN_IN_BLOCK.issuperset(block):
+            unread = {
+                f"content_block.{name}": value
+                for name, value in block.items()
+                if value and name not in _KNOWN_IN_BLOCK
+            }
+            self._extras.tell(unread, frame, events)
+
+    # --- what stood in the start of the message already ---
+
+    def _remember(self, block: Mapping[str, Any], index: int) -> None:
+        kind = block.get("type")
+        if kind in ("text", "thinking"):
+            text = _text_or_none(block.get(kind))
+            if text:
+                self._retold[index] = _Retold(text, kind)
+        elif block.get("input") or kind not in _TOOL_BLOCKS:
+            self._retold[index] = None
+
+    def _receive_again(self, block: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
+        said = self._retold[index]
+        if said is None:
+            return []
+        said.again = True
+        text = _text_or_none(block.get(said.kind))
+        return self._retell(text, index, frame) if text else []
+
+    def _retell(self, piece: str, index: int, frame: Frame) -> list[Event]:
+        """A piece of a text that was told, or of one that goes on behind it."""
+        said = self._retold[index]
+        if said is None:
+            return []
+        if said.again and said.text.startswith(piece, said.at):
+            said.at += len(piece)
+            return []
+        del self._retold[index]
+        before, left = said.text[: said.at], said.text[said.at :] if said.again else ""
+        if said.kind == "thinking":
+            return [Reasoning(piece.removeprefix(left), 0, index, frame=frame)]
+        if before and not piece.startswith(left):
+            return [Reset(0, index, before + piece, frame=frame)]
+        return [Token(piece.removeprefix(left), 0, index, frame=frame)]
 
     def _receive_delta(self, delta: DeltaWire, index: int, frame: Frame) -> Sequence[Event]:
-        match delta.type:
-            case "text_delta":
-                text = delta.text
-                return (Token(text, 0, index, frame=frame),) if text else ()
-            case "thinking_delta":
-                return (Reasoning(delta.thinking, 0, index, frame=frame),) if delta.thinking else ()
+        match delta.type or _kind_of(delta):
+            case "text_delta" | "thinking_delta" as kind:
+                text = delta.text if kind == "text_delta" else delta.thinking
+                if not text:
+                    return ()
+                if index in self._retold:
+                    return self._retell(text, index, frame)
+                if kind == "text_delta":
+                    return (Token(text, 0, index, frame=frame),)
+                return (Reasoning(text, 0, index, frame=frame),)
             case "signature_delta":
                 return (Reasoning("", 0, index, delta.signature, frame=frame),)
             case "input_json_delta":
-                key = self._tools.get(index)
-                if key is None or not delta.partial_json:
+                if not delta.partial_json or index in self._retold:
                     return ()
-                return (ToolCall(key, arguments=delta.partial_json, frame=frame),)
+                try:
+                    return self._calls.receive_piece(index, delta.partial_json, frame)
+                except MalformedError as reason:
+                    return (malformed(frame, reason),)
             case "citations_delta":
                 return (Data("citation", delta.citation, 0, index, frame=frame),)
             case "compaction_delta":
@@ -263,24 +408,59 @@ class Decoder:
             case _:
                 return (Unknown(frame=frame),)
 
+    # --- the end ---
+
     def _receive_message_delta(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
         delta = wire.delta or DeltaWire()
         raw = delta.stop_reason
         if delta.stop_details:
             events.append(Data("stop_details", delta.stop_details, frame=frame))
+        if delta.container:
+            events.append(Data("container", delta.container, frame=frame))
+        if wire.context_management:
+            events.append(Data("context_management", wire.context_management, frame=frame))
         if raw:
-            self._reason = reason_for(raw, STOP_REASONS)
-            events.append(Finished(0, self._reason, raw, frame=frame))
-        if wire.usage not in (None, _NO_USAGE):
-            events.append(_usage(wire.usage, final=True, frame=frame))
+            events += self._finish(raw, frame)
+        if wire.usage is not None:
+            usage = _usage(wire.usage, final=True, frame=frame)
+            if usage != _NO_COUNTS:
+                events.append(usage)
         return events
+
+    def _finish(self, raw: str, frame: Frame) -> list[Event]:
+        self._reason = reason_for(raw, STOP_REASONS)
+        calls = self._calls.finish(self._reason, frame)
+        return [*calls, Finished(0, self._reason, raw, frame=frame)]
+
+    def _receive_stop(self, frame: Frame) -> Sequence[Event]:
+        events = []
+        if self._reason is None and self._said:
+            events = self._finish(self._said, frame)
+        events += self._calls.finish(self._reason, frame)
+        return [*events, Done(self._reason or "other", frame=frame)]
 
 
 _NO_DETAILS: Final = DetailsWire()
-_NO_USAGE: Final = UsageWire()
-_ZERO_USAGE: Final = UsageWire(0, 0)
+_NO_COUNTS: Final = Usage(final=True)
+_ZERO_USAGE: Final = Usage(0, 0)
 """A request has at least one token: a start that counts none does not know."""
+
+
+def _kind_of(delta: DeltaWire) -> str | None:
+    """What a delta without a type is, by what it holds."""
+    fields = {"text": "text_delta", "thinking": "thinking_delta", "signature": "signature_delta"}
+    fields["partial_json"] = "input_json_delta"
+    return next((kind for name, kind in fields.items() if getattr(delta, name)), None)
+
+
+def _beside(message: MessageWire, frame: Frame) -> list[Event]:
+    """What the start of a message says beside its content."""
+    return [
+        Data(name, value, frame=frame)
+        for name in ("stop_details", "container", "context_management")
+        if (value := getattr(message, name))
+    ]
 
 
 def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
@@ -341,7 +521,12 @@ ANTHROPIC_MESSAGES = Dialect(
             "A thought's signature is to be sent back as it came. Blocks that come whole are Data:"
             " redacted_thinking, results of server tools, fallback, compaction; so are stop_details"
             " of a refusal.",
-            "A call without a fragment of arguments has none.",
+            "A call is complete when its block is closed or replaced, or the message ends in it, and"
+            " its JSON is whole. Without a fragment of arguments it has none, unless max_tokens cut"
+            " it right there.",
+            "message_start may have content: a call that a program made, or at some gateways all of"
+            " it; where its blocks come once more, they are not told again.",
+            "container and context_management are Data.",
         ),
         doubtful=("Text completions (event: completion) come from no recording.",),
     ),

@@ -20,10 +20,9 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._bedrock_encode import DATA_BLOCKS, BedrockEncoder
 from tokenwire.dialects._bedrock_errors import find_exception
+from tokenwire.dialects.block_calls import BlockCalls
 from tokenwire.dialects.lenient import Extras
-from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.wire import (
-    MAX_INDEX,
     UNREADABLE,
     MalformedError,
     json_text,
@@ -48,21 +47,21 @@ from tokenwire.frame import Frame
 from tokenwire.framing.awsevents import AWSEventsFramer
 
 
-class ToolUseWire(Struct, rename="camel", gc=False):
+class ToolUseWire(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     tool_use_id: str | None = None
     name: str | None = None
     type: str | None = None
     input: Any = None  # a piece of JSON text; whole objects come from gateways
 
 
-class ReasoningWire(Struct, rename="camel", gc=False):
+class ReasoningWire(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     text: str | None = None
     signature: str | None = None
     redacted_content: str | None = None
     data: str | None = None  # what some gateways call the redacted content
 
 
-class ContentWire(Struct, rename="camel", gc=False):
+class ContentWire(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     text: str | None = None
     tool_use: ToolUseWire | None = None
     reasoning_content: ReasoningWire | None = None
@@ -71,7 +70,7 @@ class ContentWire(Struct, rename="camel", gc=False):
     tool_result: Any = None
 
 
-class UsageWire(Struct, rename="camel", gc=False):
+class UsageWire(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
@@ -79,10 +78,13 @@ class UsageWire(Struct, rename="camel", gc=False):
     cache_write_input_tokens: int | None = None
     cache_read_input_token_count: int | None = None  # so in Nova's own wire, see bedrock-invoke
     cache_write_input_token_count: int | None = None
+    # The same counts in parts, and what is no count of tokens: not told.
+    cache_details: Any = None
+    server_tool_usage: Any = None
 
 
-class EventWire(Struct, rename="camel", gc=False):
-    """All events in one; each has a random ``p`` besides, which only hides its length."""
+class EventWire(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
+    """All events in one."""
 
     content_block_index: int = 0
     start: ContentWire | None = None
@@ -90,6 +92,13 @@ class EventWire(Struct, rename="camel", gc=False):
     stop_reason: str | None = None
     usage: UsageWire | None = None
     trace: Any = None
+    additional_model_response_fields: Any = None
+    # Not told: padding that hides the length, times, how the request was served.
+    p: str | None = None
+    role: str | None = None
+    metrics: Any = None
+    performance_config: Any = None
+    service_tier: Any = None
 
 
 STOP_REASONS: Final[Mapping[str, Reason]] = {
@@ -124,7 +133,8 @@ class Decoder:
 
     def __init__(self) -> None:
         self._reason: Reason | None = None
-        self._calls = NumberedCalls()  # by the numbers of their blocks
+        self._calls = BlockCalls()
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one message."""
@@ -147,12 +157,14 @@ class Decoder:
         events: list[Event] = []
         for reading in wires:
             events += self._receive(reading.value, frame)
-            Extras().tell(reading.unread, frame, events)
+            self._extras.tell(reading.unread, frame, events)
         return events
 
     def receive_eof(self) -> Sequence[Event]:
         """The body ended; no exception can come any more."""
-        return () if self._reason is None else (Done(self._reason),)
+        if self._reason is not None:
+            return (Done(self._reason),)
+        return list(self._calls.rest())
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         index = wire.content_block_index
@@ -162,13 +174,17 @@ class Decoder:
             case "contentBlockStart" if wire.start is not None:
                 return self._receive_start(wire.start, index, frame)
             case "contentBlockStop":
-                key = self._calls.close(index)
-                return () if key is None else (ToolCall(key, complete=True, frame=frame),)
+                return self._calls.close(index, frame)
             case "messageStart":
                 return (Started(frame=frame),)
             case "messageStop":
                 self._reason = reason_for(wire.stop_reason, STOP_REASONS)
-                return (Finished(0, self._reason, wire.stop_reason, frame=frame),)
+                more = wire.additional_model_response_fields
+                return [
+                    *([Data("additionalModelResponseFields", more, frame=frame)] if more else ()),
+                    *self._calls.finish(self._reason, frame),
+                    Finished(0, self._reason, wire.stop_reason, frame=frame),
+                ]
             case "metadata":
                 return _metadata(wire, frame)
             case _:
@@ -178,18 +194,25 @@ class Decoder:
         """Only tool calls and what is data are opened; text and reasoning start with a delta."""
         tool = start.tool_use
         if tool is None:
-            return _data(start, index, frame) or (Unknown(frame=frame),)
-        if self._calls.full:
-            return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
-        return (
+            events = self._calls.begin(frame)
+            return [*events, *_data(start, index, frame)]
+        if self._calls.reopen(index, tool.tool_use_id):
+            return ()
+        events = self._calls.begin(frame, index)
+        try:
+            key = self._calls.open(index, tool.tool_use_id, _arguments(tool.input))
+        except MalformedError as reason:
+            return [*events, malformed(frame, reason)]
+        return [
+            *events,
             ToolCall(
-                self._calls.open(index),
+                key,
                 id=tool.tool_use_id or None,
                 name=tool.name or None,
                 provider_executed=tool.type == "server_tool_use",
                 frame=frame,
             ),
-        )
+        ]
 
     def _receive_delta(self, delta: ContentWire, index: int, frame: Frame) -> Sequence[Event]:
         if delta.text is not None:
@@ -201,13 +224,20 @@ class Decoder:
         return _data(delta, index, frame) or (Unknown(frame=frame),)
 
     def _receive_arguments(self, piece: Any, index: int, frame: Frame) -> Sequence[Event]:
-        key = self._calls.get(index)
-        if key is None:
-            return (Unknown(frame=frame),)
-        if piece is None or piece == "":
+        text = _arguments(piece)
+        if not text:
             return ()
-        text = piece if isinstance(piece, str) else json_text(piece)
-        return (ToolCall(key, arguments=text, frame=frame),)
+        try:
+            return self._calls.receive_piece(index, text, frame)
+        except MalformedError as reason:
+            return (malformed(frame, reason),)
+
+
+def _arguments(said: Any) -> str:
+    """A piece of JSON text; whole objects come from gateways."""
+    if isinstance(said, str):
+        return said
+    return json_text(said) if said else ""
 
 
 def _reasoning(wire: ReasoningWire, index: int, frame: Frame) -> Sequence[Event]:
@@ -289,7 +319,8 @@ BEDROCK_CONVERSE = Dialect(
             "Q11: a random p hides the length of every payload.",
             "Q39: usage follows messageStop, and an exception may: Done comes at EOF.",
             "Only blocks of tool calls and of data are opened; those of text just begin.",
-            "A tool call without arguments has none at all, not even {}.",
+            "A tool call without arguments has none at all, not even {}; it is complete unless"
+            " max_tokens may have cut it right there. Others are when their JSON is whole.",
             "metadata may come more than once, and without usage; the last counts count.",
         ),
         doubtful=(
