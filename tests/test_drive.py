@@ -7,12 +7,15 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from tokenwire import (
     Done,
     Error,
     Event,
+    Recovery,
     StreamError,
     Token,
     UnknownDialectError,
@@ -82,6 +85,10 @@ def test_the_two_are_the_same_code() -> None:
     )
     other = source[source.index("async def _arun(") :]
     words = [
+        # In a loop others wait as well; a thread has nobody to wait for it.
+        (r"\n    work = WORK .*\n", "\n"),
+        (r"\n *work -= .*(?=\n)", ""),
+        (r"\n *if work < 0:\n *work = WORK\n *await take_turn\(\)(?=\n)", ""),
         (r"\basync def _arun\b", "def _run"),
         (r"\basync def __anext__\b", "def __next__"),
         (r"\basync def\b", "def"),
@@ -155,6 +162,26 @@ def test_a_broken_connection(run: Run, breaks: Exception, kind: str) -> None:
     assert caught.value.__cause__ is breaks
     assert repr(breaks) in str(caught.value)
     assert chunks.closed == 1
+
+
+@both
+def test_what_cannot_be_read_is_final(run: Run) -> None:
+    failures = Failures((OSError,), malformed=(ValueError,))
+    for before in ([], CUT):
+        with pytest.raises(StreamError) as caught:
+            run(Chunks(before, ValueError("no gzip")), failures=failures)
+        assert caught.value.event.kind == "malformed"
+        assert caught.value.event.recovery is Recovery.FATAL
+        assert "cannot be read: ValueError('no gzip')" in str(caught.value)
+
+
+@both
+def test_a_cause_that_would_show_a_secret_is_left_out(run: Run) -> None:
+    with pytest.raises(StreamError) as caught:
+        run(Chunks(CUT, OSError("no route to /v1?key=hidden")))
+    assert caught.value.__cause__ is None
+    assert "hidden" not in str(caught.value)
+    assert "/v1?key=***" in str(caught.value)
 
 
 @both
@@ -326,3 +353,64 @@ def test_cancelling_closes() -> None:
         assert chunks.closed >= 1
 
     asyncio.run(main())
+
+
+# --- others in the loop ---
+
+
+class Flood:
+    """Chunks that are always there already: who reads them never waits."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = [*reversed(chunks)]
+
+    def __aiter__(self) -> Flood:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.chunks:
+            raise StopAsyncIteration
+        return self.chunks.pop()
+
+
+FLOODS = {
+    "events": [b"data: x\n\n" * 5000, b"data: [DONE]\n\n"],
+    "bytes": [b"data: ", *[b"x" * 65536] * 30, b"\n\ndata: [DONE]\n\n"],
+    "pieces": [*[b"data: x\n\n" * 20] * 300, b"data: [DONE]\n\n"],
+}
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("chunks", FLOODS.values(), ids=FLOODS)
+def test_a_flood_leaves_others_their_turn(backend: str, chunks: list[bytes]) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async def main() -> int:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            await anyio.lowlevel.checkpoint()
+            before, events = turns, 0
+            async for _ in aiter_events(Flood(*chunks), "sse"):
+                events += 1
+            tasks.cancel_scope.cancel()
+        work = events + sum(len(chunk) // drive.WORK_SIZE for chunk in chunks)
+        assert work > 8 * drive.WORK
+        return work // drive.WORK - (turns - before)
+
+    assert anyio.run(main, backend=backend) <= 3
+
+
+def test_without_a_loop_there_is_nobody_to_wait_for() -> None:
+    async def main() -> int:
+        return len([event async for event in aiter_events(Flood(*FLOODS["events"]), "sse")])
+
+    running = main()
+    with pytest.raises(StopIteration) as over:
+        running.send(None)
+    assert over.value.value == 5001

@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from tokenwire import Data, Done, Error, Event, Heartbeat, Reconnecting, StreamError, Token
+from tokenwire import (
+    Data,
+    Done,
+    Error,
+    Event,
+    Heartbeat,
+    Reconnecting,
+    Recovery,
+    StreamError,
+    Token,
+)
 from tokenwire.answer import Answer, AsyncAnswer, AsyncTransport, Transport
-from tokenwire.drive import Failures, Head
+from tokenwire.drive import WORK, WORK_SIZE, Failures, Head
 from tokenwire.request import Request
 from tokenwire.resume import CircuitBreaker, Deadlines, RetryPolicy
 from tokenwire.resume.checkpoint import CheckpointError
@@ -171,6 +181,8 @@ def text_of(events: Iterable[Event]) -> str:
 def test_the_two_are_the_same_code() -> None:
     """Substituting the words of one colour by those of the other gives the other, to the letter."""
     words = [
+        # In a loop others wait as well; a thread has nobody to wait for it.
+        (r"if self\._work < 0:\s+self\._work = WORK\s+await take_turn\(\)\s+", ""),
         (r"\basync def __anext__\b", "def __next__"),
         (r"\basync def aclose\b", "def close"),
         (r"\basync def\b", "def"),
@@ -254,6 +266,27 @@ def test_a_fatal_error_in_band(colour: Colour) -> None:
     *_, last = colour.events(colour.answer(client, REQUEST, "sse", errors="yield"))
     assert isinstance(last, Error)
     assert last.kind == "truncated"
+
+
+def test_what_cannot_be_read_is_asked_for_once(colour: Colour) -> None:
+    for steps in ([ValueError("no gzip")], [OK, ValueError("no gzip")]):
+        client = colour.script(*steps, *WHOLE)
+        client.failures = Failures((GoneError,), (LateError,), (ValueError,))
+        answer = colour.answer(client, REQUEST, "positioned", retry=AT_ONCE, errors="yield")
+        (error,) = colour.events(answer)
+        assert isinstance(error, Error)
+        assert (error.kind, error.recovery) == ("malformed", Recovery.FATAL)
+        assert "no gzip" in error.message
+        assert len(client.requests) == 1
+
+
+def test_a_cause_that_would_show_a_secret_is_left_out(colour: Colour) -> None:
+    request = Request("POST", "http://service/answers", (("X-Api-Key", "hidden"),), b"{}")
+    client = colour.script(OK, b"data: Once\n\n", GoneError("X-Api-Key was hidden"))
+    with pytest.raises(StreamError) as caught:
+        colour.events(colour.answer(client, request, "sse"))
+    assert caught.value.__cause__ is None
+    assert "GoneError('X-Api-Key was ***')" in str(caught.value)
 
 
 def test_an_error_of_the_service_is_caused_by_nothing_before_it(colour: Colour) -> None:
@@ -504,3 +537,48 @@ def test_closed_while_somebody_waits(colour: Colour) -> None:
     client.during = during
     assert len(colour.events(answer)) == 1
     assert (client.woken, client.notes) == (1, ["closed"])
+
+
+class Ready(AsyncScript):
+    """All is there already: who asks never waits."""
+
+    async def open(self, request: Request, timeout: float | None) -> Head:
+        head: Head = Script.open(self, request, timeout)
+        return head
+
+    async def read(self, timeout: float | None) -> bytes | None:
+        data: bytes | None = Script.read(self, timeout)
+        return data
+
+
+@pytest.mark.parametrize(
+    "chunks", [[b"data: x\n\n" * 4000], [b"data: ", *[b"x" * 65536] * 20, b"\n\n"]]
+)
+def test_a_flood_leaves_others_their_turn(chunks: list[bytes]) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def main() -> None:
+        task = asyncio.create_task(other())
+        client = Ready(OK, *chunks, b"data: [DONE]\n\n", None)
+        events = [event async for event in AsyncAnswer(client, REQUEST, "sse")]
+        work = len(events) + sum(len(chunk) // WORK_SIZE for chunk in chunks)
+        assert turns >= work // WORK - 2 > 5
+        task.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_flood_can_be_cancelled() -> None:
+    async def main() -> int:
+        client = Ready(OK, *[b"data: x\n\n" * 4000] * 9, None)
+        answer = AsyncAnswer(client, REQUEST, "sse")
+        asyncio.get_running_loop().call_soon(answer.cancel)
+        return len([event async for event in answer])
+
+    assert asyncio.run(main()) <= WORK + 1

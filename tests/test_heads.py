@@ -10,6 +10,7 @@ import pytest
 
 from tokenwire import Error, StreamParser, available_dialects
 from tokenwire.dialects.vendor_errors import find_error
+from tokenwire.dialects.wire import json_text
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +57,11 @@ def test_headers_as_some_clients_have_them() -> None:
     (error,) = parser.events()
     assert isinstance(error, Error)
     assert (error.status, error.retry_after) == (429, 7.0)
+
+
+def test_what_is_nested_too_deeply_to_be_shown() -> None:
+    deep: object = "\ud800"
+    for _ in range(5000):
+        deep = [deep]
+    assert json_text({"error": deep}) == "null"
+    assert json_text(["\ud800"]) == '["\\ud800"]'

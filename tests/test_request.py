@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenwire.request import Known, Request, segment
+from tokenwire.request import Known, Request, is_telltale, segment, words_of
 
 HOME = "https://api.example.com/v1/answers?api-version=3"
 SECRETS = (
@@ -381,6 +381,42 @@ def test_what_a_client_says_is_told_without_secrets() -> None:
     )
     said = f"url: /v1?key={KEY}%2B (tok-1, {KEY}+, 'cook-1', abc) at https://x:passw@a.b"
     assert request.masked(said) == "url: /v1?key=*** (***, ***, '***', abc) at https://x:***@a.b"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<CIMultiDictProxy('Host': 'a.b', 'Authorization': 'Bearer {}', 'X-Client': '2')>",
+        "raw_headers=((b'Set-Cookie', b'sid={}; Path=/'), (b'X-Client', b'2'))",
+        "Headers({{'x-api-key': '{}', 'x-client': '2'}})",
+        'illegal header line: bytearray(b"Proxy-Authorization: Basic {}")',
+        "Max retries exceeded with url: /v1?key={} (Caused by NewConnectionError())",
+        "cannot connect to https://me:{}@a.b:443",
+        "api-key: {}\r\nX-Client: 2",
+    ],
+)
+def test_no_exception_of_a_client_tells_a_secret(said: str) -> None:
+    shown = words_of(KeyError(said.format(KEY)))
+    assert shown.startswith("KeyError(")
+    assert KEY not in shown
+    assert "***" in shown
+    hidden, seen = ValueError("no"), ValueError("no")
+    hidden.__cause__ = ExceptionGroup("several", [OSError(said.format(KEY))])
+    hidden.__cause__.__context__ = hidden  # a circle
+    seen.__cause__ = OSError("reset by peer")
+    assert is_telltale(hidden)
+    assert not is_telltale(seen)
+
+
+def test_what_only_the_request_knows_to_be_secret() -> None:
+    error = OSError(f"no answer to {KEY}")
+    assert is_telltale(error, post(HOME, X_Api_Key=KEY))
+    assert not is_telltale(error, post(HOME))
+
+
+def test_what_a_client_says_has_a_length() -> None:
+    assert words_of(OSError()) == "OSError()"
+    assert words_of(OSError("x" * 5000)) == f"OSError('{'x' * 1000}...')"
 
 
 def test_what_is_known_is_shown_without_secrets() -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar, 
 
 from tokenwire.completion import Completion
 from tokenwire.dialects import Dialect
-from tokenwire.drive import Errors, Failures, Head, check_errors
+from tokenwire.drive import WORK, WORK_SIZE, Errors, Failures, Head, check_errors, take_turn
 from tokenwire.errors import StreamError
 from tokenwire.events import Error, Event
 from tokenwire.limits import Limits
-from tokenwire.request import Request
+from tokenwire.request import Request, is_telltale
 from tokenwire.resume.backoff import RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint
@@ -153,7 +153,9 @@ class _AnyAnswer(Generic[_Transport]):
         self._cancelled = False
         self._restarting = False
         self._is_asked = False  # for the next event, by somebody
-        self._expected = (*transport.failures.timed_out, *transport.failures.lost)
+        self._expected = transport.failures.all
+        self._request = request
+        self._work = WORK  # that is left before others have their turn, in a loop
 
     def checkpoint(self) -> Checkpoint:
         """Where the answer stands, behind the last event that was handed out.
@@ -210,9 +212,13 @@ class _AnyAnswer(Generic[_Transport]):
         return self.completion.done is not None
 
     def _told(self, event: Event) -> Event:
+        self._work -= 1
         self.completion.add(event)
         if self._errors == "raise" and isinstance(event, Error) and event.fatal:
-            raise StreamError(event) from self._cause
+            cause = self._cause
+            raise StreamError(event) from (
+                None if cause is None or is_telltale(cause, self._request) else cause
+            )
         return event
 
     def _started(self, head: Head) -> None:
@@ -223,6 +229,7 @@ class _AnyAnswer(Generic[_Transport]):
         if data is None:
             self._session.receive_eof(self._transport.now())
         else:
+            self._work -= len(data) // WORK_SIZE
             self._session.receive_data(data, self._transport.now())
 
     def _failed(self, error: Exception, deadline: float | None) -> None:
@@ -230,11 +237,11 @@ class _AnyAnswer(Generic[_Transport]):
             return
         self._cause = error
         now = self._transport.now()
-        is_timeout = isinstance(error, self._transport.failures.timed_out)
-        if is_timeout and deadline is not None and now >= deadline:
+        kind = self._transport.failures.kind_of(error)
+        if kind == "timeout" and deadline is not None and now >= deadline:
             self._session.timer_fired(now)
         else:
-            self._session.connection_lost(error, now, kind="timeout" if is_timeout else "transport")
+            self._session.connection_lost(error, now, kind=kind)
 
     def _left(self, deadline: float | None) -> float | None:
         if deadline is None:
@@ -353,6 +360,9 @@ class AsyncAnswer(_AnyAnswer[AsyncTransport]):
         self._is_asked = True
         try:
             while True:
+                if self._work < 0:
+                    self._work = WORK
+                    await take_turn()
                 if self._cancelled or self._restarting:
                     self._heed()
                 match session.next_effect(transport.now()):

@@ -6,6 +6,7 @@ reconnect are in `tokenwire.answer`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -18,15 +19,16 @@ from collections.abc import (
     Mapping,
 )
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
 from tokenwire.dialects import Dialect
 from tokenwire.errors import StreamError
-from tokenwire.events import Error, Event
+from tokenwire.events import Error, ErrorKind, Event
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import StreamParser
+from tokenwire.request import is_telltale, words_of
 
 Errors: TypeAlias = Literal["raise", "yield"]
 Exceptions: TypeAlias = tuple[type[Exception], ...]
@@ -50,10 +52,24 @@ class Failures(Struct, frozen=True):
     Attributes:
         lost: It broke: ``Error(kind="transport")``.
         timed_out: It was silent for too long: ``Error(kind="timeout")``; looked at first.
+        malformed: What came cannot be read, nor would it the next time: a fatal
+            ``Error(kind="malformed")``; looked at second.
     """
 
     lost: Exceptions = (OSError,)
     timed_out: Exceptions = (TimeoutError,)
+    malformed: Exceptions = ()
+
+    @property
+    def all(self) -> Exceptions:
+        """All three."""
+        return (*self.timed_out, *self.malformed, *self.lost)
+
+    def kind_of(self, error: Exception) -> ErrorKind:
+        """The kind of `Error` that this exception, one of `all`, comes to."""
+        if isinstance(error, self.timed_out):
+            return "timeout"
+        return "malformed" if isinstance(error, self.malformed) else "transport"
 
 
 NETWORK_FAILURES = Failures()
@@ -119,6 +135,43 @@ def _start(
     return parser
 
 
+def _shown(cause: Exception | None) -> Exception | None:
+    """A cause to raise an error from: none where its traceback would show a credential."""
+    return None if cause is None or is_telltale(cause) else cause
+
+
+# Work after which an async loop lets others run, if nothing that it waited for did: events, and
+# pieces of so many bytes, about a millisecond of both. A peer that sends faster than it is read
+# would have the loop to itself.
+WORK: Final = 500
+WORK_SIZE: Final = 256
+
+
+async def take_turn() -> None:
+    """Let the other tasks of this loop run."""
+    for name, turn in (("asyncio", _turn_of_asyncio), ("trio", _turn_of_trio)):
+        module = sys.modules.get(name)  # a loop that runs is imported
+        if module is not None and (waits := turn(module)) is not None:
+            await waits
+            return
+
+
+def _turn_of_asyncio(asyncio: Any) -> Awaitable[None] | None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return asyncio.sleep(0)  # type: ignore[no-any-return]
+
+
+def _turn_of_trio(trio: Any) -> Awaitable[None] | None:
+    try:
+        trio.lowlevel.current_task()
+    except RuntimeError:
+        return None
+    return trio.lowlevel.checkpoint()  # type: ignore[no-any-return]
+
+
 def check_errors(errors: Errors) -> None:
     """Refuse another word at once: by default no error may be overlooked."""
     if errors not in ("raise", "yield"):
@@ -139,20 +192,19 @@ def _run(
         while True:
             for event in parser.events():
                 if raising and type(event) is Error and event.fatal:
-                    raise StreamError(event) from cause
+                    raise StreamError(event) from _shown(cause)
                 yield event
             if parser.closed:
                 break
             try:
-                parser.receive_data(next(chunks))
+                data = next(chunks)
             except StopIteration:
                 parser.receive_eof()
-            except failures.timed_out as error:
+            except failures.all as error:
                 cause = error
-                parser.connection_lost(repr(error), kind="timeout")
-            except failures.lost as error:
-                cause = error
-                parser.connection_lost(repr(error))
+                parser.connection_lost(words_of(error), kind=failures.kind_of(error))
+            else:
+                parser.receive_data(data)
     finally:
         try:
             if close is not None:
@@ -214,24 +266,32 @@ async def _arun(
 ) -> AsyncGenerator[Event, None]:
     cause: Exception | None = None
     raising = errors == "raise"
+    work = WORK  # that is left before others have their turn
     try:
         while True:
             for event in parser.events():
                 if raising and type(event) is Error and event.fatal:
-                    raise StreamError(event) from cause
+                    raise StreamError(event) from _shown(cause)
                 yield event
+                work -= 1
+                if work < 0:
+                    work = WORK
+                    await take_turn()
             if parser.closed:
                 break
             try:
-                parser.receive_data(await anext(chunks))
+                data = await anext(chunks)
             except StopAsyncIteration:
                 parser.receive_eof()
-            except failures.timed_out as error:
+            except failures.all as error:
                 cause = error
-                parser.connection_lost(repr(error), kind="timeout")
-            except failures.lost as error:
-                cause = error
-                parser.connection_lost(repr(error))
+                parser.connection_lost(words_of(error), kind=failures.kind_of(error))
+            else:
+                work -= len(data) // WORK_SIZE
+                if work < 0:
+                    work = WORK
+                    await take_turn()
+                parser.receive_data(data)
     finally:
         try:
             if close is not None:

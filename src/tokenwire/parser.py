@@ -360,7 +360,8 @@ class StreamParser:
 
         Args:
             reason: What the transport said, for the message.
-            kind: ``"transport"``, or ``"timeout"`` where it was silent for too long.
+            kind: ``"transport"``; ``"timeout"`` where it was silent for too long; ``"malformed"``
+                where what came cannot be read, nor would it the next time.
         """
         self._broken = self._broken or (kind, reason)
         self.receive_eof()
@@ -617,7 +618,10 @@ class StreamParser:
         kind: ErrorKind = "truncated"
         what = "the body ended"
         if self._broken is not None:
-            kind, what = self._broken[0], f"the connection failed with {self._broken[1]}"
+            kind, reason = self._broken
+            if kind == "malformed":  # as the body of another response would be
+                return Error(kind, f"the body cannot be read: {reason}")
+            what = f"the connection failed with {reason}"
         if self._cut:
             what += " inside an event,"
         if self._state is _IDLE:

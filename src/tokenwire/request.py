@@ -46,6 +46,16 @@ _secrets_in_url: Final = re.compile(
     re.IGNORECASE,
 )
 
+# Headers as clients show them when they fail: a name and a quoted value behind it, or a line.
+_secrets_in_words: Final = re.compile(
+    r"(?P<name>(?:auth|cookie|credential|key|password|secret|session|signature|token)[\w-]{0,30}+"
+    r"['\"]?[ \t]?[:,=][ \t]?b?['\"])(?:[^'\"\\]|\\.)++"
+    r"|(?P<line>(?:authorization|cookie|api-key):[ \t]?)[^\r\n'\"<>]++",
+    re.IGNORECASE | re.DOTALL,
+)
+
+_LONGEST_WORDS: Final = 1000  # of a client: a peer's bytes may be in them
+
 _SHORTEST: Final = 4  # letters of what is taken for a secret: less would stand in any text
 _MASK: Final = "***"
 
@@ -110,7 +120,7 @@ class Request(Struct, frozen=True):
         """A text, as an exception's, without the credentials of this request."""
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, _MASK)
-        return masked(text)
+        return _masked_words(text)
 
     def _secrets(self) -> set[str]:
         found = [value for name, value in self.headers if _is_secret(name)]
@@ -218,6 +228,40 @@ class Request(Struct, frozen=True):
 def masked(text: str) -> str:
     """A URL, or a text with URLs in it, with ``***`` for the keys and passwords in them."""
     return _secrets_in_url.sub(lambda at: f"{at['query'] or at['user']}{_MASK}", text)
+
+
+def words_of(error: BaseException) -> str:
+    """What a client's exception says, as one line of moderate length without credentials.
+
+    Not its ``repr``: some hold the whole request.
+    """
+    said = _masked_words(str(error))
+    shown = said if len(said) <= _LONGEST_WORDS else f"{said[:_LONGEST_WORDS]}..."
+    return f"{type(error).__name__}({shown!r})" if shown else f"{type(error).__name__}()"
+
+
+def _masked_words(text: str) -> str:
+    return _secrets_in_words.sub(lambda at: f"{at['name'] or at['line']}{_MASK}", masked(text))
+
+
+def is_telltale(error: BaseException, request: Request | None = None) -> bool:
+    """Would a traceback of this exception show a credential, of the request or in general?
+
+    It shows what led to the exception, too.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        said = str(one)
+        if said != (request.masked(said) if request is not None else _masked_words(said)):
+            return True
+        left += [one.__cause__, one.__context__]
+        left += getattr(one, "exceptions", ())  # of a group
+    return False
 
 
 def _is_secret(name: str) -> bool:

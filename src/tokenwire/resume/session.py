@@ -39,7 +39,7 @@ from tokenwire.events import (
 )
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import Signal, StreamParser
-from tokenwire.request import Known, Request
+from tokenwire.request import Known, Request, words_of
 from tokenwire.resume.backoff import GiveUp, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept
@@ -340,14 +340,16 @@ class Session:
         Args:
             error: What the client raised, for the message.
             now: The time.
-            kind: ``timeout`` where the client's own clock ran out.
+            kind: ``timeout`` where the client's own clock ran out; ``malformed`` where it cannot
+                read what came, and would not the next time.
             sent: The request may have reached the service. False where it is known that it did
                 not: the connection was refused, the name not found. Without that a request that
                 does something is not sent again.
         """
-        said = self._sent.masked(error if isinstance(error, str) else repr(error))
+        said = self._sent.masked(error if isinstance(error, str) else words_of(error))
         if self._phase is _Phase.OPENING:
-            failed = Error(kind, f"no response came: {said}", recovery=Recovery.RETRY)
+            recovery = Recovery.FATAL if kind == "malformed" else Recovery.RETRY
+            failed = Error(kind, f"no response came: {said}", recovery=recovery)
             self._judge(failed, now, sent=sent)
         else:
             self._expect(_Phase.READING, "connection_lost")
