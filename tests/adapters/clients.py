@@ -174,15 +174,12 @@ class Client(Struct, frozen=True):
         read: Reads a response's events to their end.
         lost: The base of what it raises for a connection that broke.
         timed_out: What it raises for a read that took too long.
-        reuses: The adapter looks for the body's end behind an answer, to keep the connection. The
-            sync httpx offers no way to do so without perhaps waiting for as long as a read may take.
     """
 
     name: str
     read: Callable[[Reading], list[Event]]
     lost: type[Exception] | tuple[type[Exception], ...]
     timed_out: type[Exception]
-    reuses: bool = True
 
 
 def _on(backend: str, read: Callable[..., Any], *of: Any) -> Callable[[Reading], list[Event]]:
@@ -193,7 +190,7 @@ def _all_colours(module: Any) -> list[Client]:
     name, lost, timed_out = module.__name__, module.RequestError, module.ReadTimeout
 
     return [
-        Client(name, lambda r: read_httpx(module, r), lost, timed_out, reuses=False),
+        Client(name, lambda r: read_httpx(module, r), lost, timed_out),
         Client(f"{name}-asyncio", _on("asyncio", aread_httpx, module), lost, timed_out),
         Client(f"{name}-trio", _on("trio", aread_httpx, module), lost, timed_out),
     ]

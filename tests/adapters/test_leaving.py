@@ -321,7 +321,7 @@ def test_a_complete_answer_gives_its_connection_back(
 ) -> None:
     url = server.send(b"".join(answer([HELLO + DONE], body)))
     assert client.read(Reading(url, times=3)) == [Token("Hello"), Done("stop")] * 3
-    assert len(server.peers) == (1 if client.reuses else 3)
+    assert len(server.peers) == 1
 
 
 @pytest.mark.parametrize("count", [-1, 2], ids=["read on", "left at Done"])
@@ -333,7 +333,7 @@ def test_the_end_of_the_body_may_come_later(
     url = server.send(CHUNKED + chunk(HELLO), chunk(DONE), b"0\r\n", b"\r\n")
     events = client.read(Reading(url, times=1 if count == 2 else 3, count=count))
     assert events[-2:] == [Token("Hello"), Done("stop")]
-    assert len(server.peers) == (1 if client.reuses or count == 2 else 3)
+    assert len(server.peers) == 1
 
 
 def test_a_body_without_an_end_is_not_waited_for(client: Client, server: LiveServer) -> None:

@@ -130,7 +130,7 @@ ASYNC: dict[str, tuple[str, Any, Any]] = {
     "h11-trio": ("trio", open_h11, h11_adapter.stream),
 }
 
-REUSING = {"requests", "aiohttp", *(name for name in ASYNC if name.startswith("httpx"))}
+REUSING = {*SYNC, *(name for name in ASYNC if not name.startswith("h11"))}
 
 EVERY = [
     *(Client(name, partial(read_sync, opener)) for name, opener in SYNC.items()),

@@ -110,15 +110,10 @@ def _async(backend: str, opener: Callable[..., Any], stream: Any) -> Run:
 
 
 class Client(Struct, frozen=True):
-    """A client in one colour.
-
-    Attributes:
-        wakes_while_opening: What waits for the response's head can be ended by another thread.
-    """
+    """A client in one colour."""
 
     name: str
     run: Run
-    wakes_while_opening: bool = True
 
     @contextmanager
     def listen(self, url: str, method: str = "GET", **options: Any) -> Iterator[Listening]:
@@ -189,7 +184,7 @@ async def _h11(**settings: Any) -> AsyncGenerator[h11_adapter.Client]:
 CLIENTS = [
     Client("httpx", _sync(_httpx("httpx.Client"), httpx_adapter.stream)),
     Client("httpx2", _sync(_httpx("httpx2.Client"), httpx_adapter.stream)),
-    Client("requests", _sync(_session, requests_adapter.stream), wakes_while_opening=False),
+    Client("requests", _sync(_session, requests_adapter.stream)),
     *(
         Client(
             f"{name}-{backend}",

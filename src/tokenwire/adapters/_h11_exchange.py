@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import anyio
 import h11
 from anyio.abc import ByteReceiveStream
 
+from tokenwire.adapters._decode import SIZE, Decoder, UndecodableError
 from tokenwire.adapters._request import as_bytes
 from tokenwire.drive import Failures, Head
 from tokenwire.request import PORTS, Request
-
-_Decode: TypeAlias = Callable[[bytes], Iterable[bytes]]
 
 # OSError: what TLS raises for a broken record. A TimeoutError comes from streams that have one.
 FAILURES: Final = Failures(
@@ -26,12 +25,12 @@ FAILURES: Final = Failures(
         anyio.ClosedResourceError,
         zlib.error,
         OSError,
-    )
+        ValueError,  # of a name that cannot be looked up
+    ),
+    malformed=(UndecodableError,),
 )
-SIZE: Final = 64 * 1024  # bytes that are read, or decompressed, at most at once
 _GOODBYE: Final = 0.1  # seconds that TLS has for it: a peer that does not answer holds nobody
 _MAX_HEAD: Final = 100 * 1024  # of a response, in bytes; as much as httpcore takes
-_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _OURS: Final = frozenset({"connection", "content-length", "transfer-encoding"})
 _IN_TARGETS: Final = "".join(map(chr, range(0x21, 0x7F)))  # all else is percent-encoded
 
@@ -89,8 +88,7 @@ class Exchange:
     def __init__(self, connection: h11.Connection, stream: ByteReceiveStream) -> None:
         self._connection = connection
         self._stream = stream
-        self._coding = ""
-        self._decode: _Decode | None = None  # made with the first bytes that need it
+        self._decoder = Decoder("")
         self._pieces: Iterator[bytes] = iter(())
         self._left = False
 
@@ -102,7 +100,7 @@ class Exchange:
         for raw, value in event.headers:
             name, said = raw.decode(), value.decode("latin-1")
             headers[name] = f"{headers[name]}, {said}" if name in headers else said
-        self._coding = headers.get("content-encoding", "")
+        self._decoder = Decoder(headers.get("content-encoding", ""))
         return Head(event.status_code, headers)
 
     async def read(self) -> bytes | None:
@@ -111,9 +109,7 @@ class Exchange:
             event = await self._next_event()
             if not isinstance(event, h11.Data):
                 return None
-            if self._decode is None:
-                self._decode = _decoder(self._coding)
-            self._pieces = iter(self._decode(event.data))
+            self._pieces = self._decoder.decode(event.data)
         return piece
 
     async def _next_event(self) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
@@ -138,41 +134,10 @@ class Exchange:
         try:
             # h11 is not DONE but MUST_CLOSE where either side has said that it will close.
             if wait and connection.our_state is h11.DONE:
-                with anyio.move_on_after(wait), suppress(TimeoutError, *FAILURES.lost):
+                with anyio.move_on_after(wait), suppress(*FAILURES.all):
                     while await self.read() is not None:
                         pass
         finally:
             if not connection.our_state is connection.their_state is h11.DONE:
                 with anyio.move_on_after(_GOODBYE, shield=True), suppress(*FAILURES.lost):
                     await self._stream.aclose()
-
-
-def _decoder(coding: str) -> _Decode:
-    """What decodes a body with this ``Content-Encoding``."""
-    match coding.strip().lower():
-        case "" | "identity":
-            return _as_it_is
-        case "gzip" | "x-gzip" | "deflate":
-            return _inflater()
-        case _:
-            raise h11.RemoteProtocolError(
-                f"cannot decode the content coding {coding!r}: send Accept-Encoding: identity"
-            )
-
-
-def _as_it_is(data: bytes) -> Iterable[bytes]:
-    return (data,)
-
-
-def _inflater() -> _Decode:
-    inflated = zlib.decompressobj(_GZIP_OR_ZLIB)
-
-    def inflate(data: bytes) -> Iterator[bytes]:
-        while not inflated.eof:  # behind it zlib would hoard what comes
-            piece = inflated.decompress(data, SIZE)
-            yield piece
-            data = inflated.unconsumed_tail
-            if not data and len(piece) < SIZE:
-                return
-
-    return inflate

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tokenwire.request import Request, check_body
+from tokenwire.drive import Head
+from tokenwire.request import Request, check_body, origin_of
+from tokenwire.resume.redirects import MAX_HOPS, REDIRECTS, redirected
 
 
 def plain(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -49,3 +51,40 @@ def as_text(value: str | bytes) -> str:
 def as_bytes(value: str) -> bytes:
     """A header's value for a client that cannot send all text: UTF-8, as WHATWG has it for ids."""
     return value.encode("utf-8", "surrogateescape")
+
+
+class Way:
+    """Where a request is led by redirects. Clients would take credentials along.
+
+    Args:
+        request: What is asked first.
+        first: The first request of the answer.
+        most: Redirects that may be followed.
+
+    Attributes:
+        request: What is to be asked now.
+        elsewhere: It is, or was meanwhile, another origin than the answer's first, which must not
+            see the credentials of the client.
+    """
+
+    def __init__(self, request: Request, first: Request, most: int = MAX_HOPS) -> None:
+        self.request = request
+        self._home = origin_of(first.url)
+        self.elsewhere = origin_of(request.url) != self._home
+        self._most = most
+        self._hops = 0
+
+    def leads_on(self, head: Head) -> bool:
+        """Is this response a redirect to follow? Then `request` is what to ask next."""
+        if head.status not in REDIRECTS or self._hops >= self._most:
+            return False
+        named = {name.lower(): value for name, value in head.headers.items()}
+        try:
+            self.request = redirected(
+                self.request, head.status, named.get("location", ""), self._hops
+            )
+        except ValueError:  # it leads nowhere; the parser tells so
+            return False
+        self._hops += 1
+        self.elsewhere = self.elsewhere or origin_of(self.request.url) != self._home
+        return True

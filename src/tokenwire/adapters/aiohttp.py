@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from http.cookies import CookieError
 from time import monotonic
 from typing import Any, Final, TypeVar, Unpack
 
@@ -12,23 +14,38 @@ from tokenwire.adapters._extra import Extra
 
 with Extra("aiohttp"):
     import aiohttp
-    from aiohttp.http_exceptions import HttpProcessingError
+    from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
     from multidict import CIMultiDict
 
 from tokenwire import drive
-from tokenwire.adapters._request import plain
+from tokenwire.adapters._decode import AsyncPieces, UndecodableError
+from tokenwire.adapters._request import Way, plain
 from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request, origin_of
+from tokenwire.request import Request
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
 _Result = TypeVar("_Result")
 
-# A RuntimeError is a read that begins when the connection is gone.
-_FAILURES: Final = Failures((aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError))
+# A RuntimeError is a read that begins when the connection is gone. The last three come of heads
+# that no exception of aiohttp's own was made for.
+_FAILURES: Final = Failures(
+    (
+        aiohttp.ClientError,
+        HttpProcessingError,
+        zlib.error,
+        OSError,
+        RuntimeError,
+        CookieError,
+        LookupError,
+        ValueError,
+    ),
+    malformed=(UndecodableError,),
+)
+_ITS_CODINGS: Final = ("br", "zstd")  # that aiohttp may know, and we do not
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
 
@@ -73,6 +90,8 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, Non
         while chunk := await content.readany():
             taken += len(chunk)
             yield chunk
+    except aiohttp.ClientPayloadError as error:
+        raise (None if taken else _undecodable(error)) or error from error.__cause__
     finally:
         closed.remove_done_callback(wake)
 
@@ -82,13 +101,19 @@ async def _aclose(
 ) -> None:
     try:
         if complete:  # a connection is reused if the body's end was seen
-            with suppress(TimeoutError, *_FAILURES.lost):
+            with suppress(*_FAILURES.all):
                 async with asyncio.timeout(_GRACE):
                     async for _ in chunks:
                         pass
     finally:
         await chunks.aclose()
         response.release()
+
+
+def _undecodable(error: aiohttp.ClientError) -> UndecodableError | None:
+    """The same, if it says that aiohttp cannot decode the body."""
+    cause = error.__cause__
+    return UndecodableError(str(cause)) if isinstance(cause, ContentEncodingError) else None
 
 
 def _retrieve(closed: asyncio.Future[None]) -> None:
@@ -112,9 +137,9 @@ def stream(
 ) -> AsyncAnswer:
     """Ask, read the answer, and go on with it where a connection breaks.
 
-    Credentials, cookies and proxies are the session's business, and so are redirects but for an
-    event source, which follows them. Its time-outs are not used: ``deadlines`` are. Unless a header
-    says otherwise, no compression is asked for.
+    Credentials, cookies and proxies are the session's business. Redirects are followed, at most 20;
+    what is meant for the first origin is not sent to another. The session's time-outs are not used:
+    ``deadlines`` are. Unless a header says otherwise, no compression is asked for.
 
     Args:
         session: Whom to ask by.
@@ -152,39 +177,56 @@ class _Transport:
         self._follows = follows
         self._response: aiohttp.ClientResponse | None = None
         self._chunks: AsyncGenerator[bytes, None]  # of the response
+        self._pieces: AsyncIterator[bytes]  # the same, decoded
         self._wait: asyncio.Timeout | None = None  # around what waits
         self._loop: asyncio.AbstractEventLoop | None = None
         self._woken = False
         self.now = monotonic
 
     async def open(self, request: Request, timeout: float | None) -> Head:
+        return await self._within(timeout, lambda: self._follow(request))
+
+    async def _follow(self, request: Request) -> Head:
+        way = Way(request, self._first)
+        while True:
+            head = await self._ask(way.request, elsewhere=way.elsewhere)
+            if not self._follows or not way.leads_on(head):
+                return head
+            await self.close(complete=False)
+
+    async def _ask(self, request: Request, *, elsewhere: bool) -> Head:
         # What the session would add, and this request left out as it goes elsewhere, is emptied.
         headers = CIMultiDict(
             (name, "") for name in self._session.headers if request.header(name) is None
         )
         headers.extend(request.headers)
         own = getattr(self._session, "auth", None)  # aiohttp 4 will have none
-        if own is None or origin_of(request.url) == origin_of(self._first.url):
+        if own is None or not elsewhere:
             credentials = {}
         else:
             credentials = {"auth": own._replace(login="", password="")}
-        response = await self._within(
-            timeout,
-            lambda: self._session.request(
+        accepted = (request.header("Accept-Encoding") or "").lower()
+        decodes = any(coding in accepted for coding in _ITS_CODINGS)
+        try:
+            response = await self._session.request(
                 request.method,
                 request.url,
                 headers=headers,
                 data=request.body,
-                allow_redirects=self._follows,
+                allow_redirects=False,
+                auto_decompress=decodes,
                 timeout=aiohttp.ClientTimeout(),  # none
                 **credentials,
-            ),
-        )
+            )
+        except aiohttp.ClientResponseError as error:
+            raise _undecodable(error) or error from error.__cause__
         self._response, self._chunks = response, _chunks(response)
+        coding = ",".join(response.headers.getall("Content-Encoding", ()))
+        self._pieces = AsyncPieces(self._chunks, "" if decodes else coding)
         return Head(response.status, response.headers)
 
     async def read(self, timeout: float | None) -> bytes | None:
-        return await self._within(timeout, lambda: anext(self._chunks, None))
+        return await self._within(timeout, lambda: anext(self._pieces, None))
 
     async def close(self, complete: bool) -> None:
         if self._response is not None:

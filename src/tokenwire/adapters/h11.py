@@ -20,7 +20,7 @@ with Extra("h11"):
 
 from tokenwire import drive
 from tokenwire.adapters._h11_exchange import FAILURES, Exchange, write
-from tokenwire.adapters._request import plain
+from tokenwire.adapters._request import Way, plain
 from tokenwire.adapters._wait import Wait
 from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
@@ -29,7 +29,6 @@ from tokenwire.errors import LocalProtocolError
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.resume.plan import is_live
-from tokenwire.resume.redirects import REDIRECTS, redirected
 from tokenwire.state import State
 
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
@@ -217,18 +216,12 @@ class _Transport:
         return await self._wait.within(timeout, lambda: self._follow(request))
 
     async def _follow(self, request: Request) -> Head:
-        hops = 0
+        way = Way(request, request)
         while True:
-            head = await self._ask(request)
-            if not self._follows or head.status not in REDIRECTS:
-                return head
-            try:
-                place = head.headers.get("location", "")
-                request = redirected(request, head.status, place, hops)
-            except ValueError:  # it leads nowhere; the parser tells so
+            head = await self._ask(way.request)
+            if not self._follows or not way.leads_on(head):
                 return head
             await self.close(complete=False)
-            hops += 1
 
     async def _ask(self, request: Request) -> Head:
         try:

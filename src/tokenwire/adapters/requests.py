@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from http.client import HTTPException
 from time import monotonic
 from typing import Any, Final, Unpack
 
@@ -13,22 +15,28 @@ from tokenwire.adapters._extra import Extra
 with Extra("requests"):
     import requests
     from requests.structures import CaseInsensitiveDict
-    from urllib3.exceptions import HTTPError, ReadTimeoutError
+    from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+    from urllib3.util import Timeout
 
 from tokenwire import drive
-from tokenwire.adapters._interrupt import Interrupt
-from tokenwire.adapters._request import as_bytes, as_text, check_content, for_source, plain
+from tokenwire.adapters._decode import SIZE, Pieces, UndecodableError, codings_of, is_ours
+from tokenwire.adapters._interrupt import Interrupt, asker
+from tokenwire.adapters._request import Way, as_bytes, as_text, check_content, for_source, plain
 from tokenwire.answer import Answer, Options
 from tokenwire.dialects import Dialect
 from tokenwire.drive import Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request, origin_of
+from tokenwire.request import Request
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
-# What urllib3 raises reaches us as it is: requests translates it in `iter_content` only.
-_FAILURES: Final = Failures((HTTPError, OSError), (ReadTimeoutError,))
-_SIZE: Final = 64 * 1024  # bytes asked for at most; what is there is given at once
+# What urllib3 raises reaches us as it is: requests translates it in `iter_content` only. The last
+# two come of heads that neither was prepared for.
+_FAILURES: Final = Failures(
+    (HTTPError, HTTPException, OSError, zlib.error, LookupError, ValueError),
+    (ReadTimeoutError, requests.Timeout, TimeoutError),
+    (UndecodableError, DecodeError),
+)
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
 
@@ -61,10 +69,18 @@ def iter_events(
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     if response.raw.closed:  # without stream=True the body was read before
-        yield response.content
+        return iter((response.content,))
+    coding = response.raw.headers.get("Content-Encoding", "")
+    if not is_ours(coding, getattr(response.raw, "CONTENT_DECODERS", ())):
+        return _reads(response, decode=True)
+    raw = _reads(response, decode=False)
+    return Pieces(raw, coding) if codings_of(coding) else raw
+
+
+def _reads(response: requests.Response, *, decode: bool) -> Iterator[bytes]:
     # `iter_content` keeps a body without a length back until it ends. `read1` reads on where a
     # decoder has nothing to say yet: an empty piece is the end.
-    while chunk := response.raw.read1(_SIZE, decode_content=True):
+    while chunk := response.raw.read1(SIZE, decode_content=decode):
         yield chunk
 
 
@@ -72,9 +88,9 @@ def _read_end(response: requests.Response) -> None:
     connection = response.raw.connection
     if connection is not None and connection.sock is not None:
         connection.sock.settimeout(_GRACE)  # urllib3 sets it anew for each request
-        with suppress(*_FAILURES.lost):
+        with suppress(*_FAILURES.all):
             for _ in range(4):  # heartbeats may go on for ever
-                if not response.raw.read1(_SIZE, decode_content=True):
+                if not response.raw.read1(SIZE, decode_content=False):
                     break
 
 
@@ -94,8 +110,9 @@ def stream(
 ) -> Answer:
     """Ask, read the answer, and go on with it where a connection breaks.
 
-    Credentials, cookies and proxies are the session's business, and so are redirects but for an
-    event source, which follows them. Unless a header says otherwise, no compression is asked for.
+    Credentials, cookies and proxies are the session's business. Redirects are followed, at most 20;
+    what is meant for the first origin is not sent to another. Unless a header says otherwise, no
+    compression is asked for.
 
     Args:
         session: Whom to ask by.
@@ -130,8 +147,7 @@ class _Transport:
     """A session. Only its own thread uses it, but for `wake`."""
 
     def __init__(self, session: requests.Session, first: Request, *, follows: bool) -> None:
-        timed_out = (ReadTimeoutError, requests.Timeout, TimeoutError)
-        self.failures = Failures(_FAILURES.lost, timed_out)
+        self.failures = _FAILURES
         self._session = session
         self._first = first
         self._follows = follows
@@ -145,26 +161,39 @@ class _Transport:
         self.now = monotonic
 
     def open(self, request: Request, timeout: float | None) -> Head:
+        way = Way(request, self._first)
+        try:
+            with self._interrupt.within(timeout) as left:
+                while True:
+                    head = self._ask(way.request, left(), elsewhere=way.elsewhere)
+                    if not self._follows or not way.leads_on(head):
+                        return head
+                    self._leave()
+        except BaseException:
+            self.close(complete=False)
+            raise
+
+    def _ask(self, request: Request, timeout: float | None, *, elsewhere: bool) -> Head:
         # What the session would add, and this request left out as it goes elsewhere.
         headers: dict[str, str | bytes | None] = {
             name: None for name in self._session.headers if request.header(name) is None
         }
         for name, value in request.headers:
             headers[name] = value if value.isascii() else as_bytes(value)
-        elsewhere = origin_of(request.url) != origin_of(self._first.url)
+        limit: Any = _Timeout(timeout, self._interrupt)
         place: dict[str, str] = {}
 
         def stay(response: requests.Response, **_: Any) -> None:
             # Told not to follow, requests would still read the body, and the place as a URL.
             place["Location"] = response.headers.pop("Location", "")
 
-        hooks: Any = [] if self._follows else [*self._session.hooks["response"], stay]
+        hooks: Any = [*self._session.hooks["response"], stay]
         response = self._session.request(
             request.method,
             request.url,
             headers=headers,
             data=request.body,
-            timeout=timeout,
+            timeout=limit,
             stream=True,
             auth=_nobody if elsewhere else None,
             hooks={"response": hooks},
@@ -185,18 +214,41 @@ class _Transport:
     def read(self, timeout: float | None) -> bytes | None:
         if self._socket is not None:
             self._socket.settimeout(timeout)
-        return next(self._chunks, None)
+        with self._interrupt.within(timeout):  # of a chunk's head that comes byte by byte
+            return next(self._chunks, None)
 
     def close(self, complete: bool) -> None:
+        try:
+            if complete and self._response is not None:
+                _read_end(self._response)
+        finally:
+            self._interrupt.close()
+            self._leave()
+
+    def _leave(self) -> None:
         if self._response is not None:
             response, self._response, self._chunks = self._response, None, iter(())
             self._socket = None
-            try:
-                if complete:
-                    _read_end(response)
-            finally:
-                self._interrupt.close()
-                response.close()
+            self._interrupt.let_go()
+            response.close()
+
+
+class _Timeout(Timeout):
+    """One time-out for all steps of a request, that tells on which connection a head is read."""
+
+    def __init__(self, seconds: float | None, interrupt: Interrupt) -> None:
+        super().__init__(total=seconds)
+        self._told = seconds, interrupt
+
+    def clone(self) -> _Timeout:
+        return _Timeout(*self._told)
+
+    @property
+    def read_timeout(self) -> Any:
+        # urllib3 asks when the request is sent. Its connection it tells nobody.
+        connection = asker().get("conn")
+        self._told[1].hold(getattr(connection, "sock", None))
+        return super().read_timeout
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
