@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from tokenwire.testing._mutate import frames_of
 # Null first: what has its effect was not read. What is empty says nothing, whatever was expected.
 OTHERS: Final[tuple[Any, ...]] = (None, 6, 0.5, True, "7", "word", ["x"], {"x": 1}, [], {}, "")
 _MOST_PLACES: Final = 60  # in a payload
+_MARK: Final = "the place of a value"
 _MOST_FRAMES: Final = 12  # of different shape, in a wire
 
 
@@ -58,16 +59,63 @@ class Change(Struct, frozen=True):
 
 
 def changes_of(dialect: Dialect, wire: bytes) -> Iterator[Change]:
-    """Each value in the JSON payloads of a body, replaced by each of `OTHERS` of another type.
+    """Each value in the JSON payloads of a body, replaced by each of `OTHERS` of another type."""
+    for spot in _spots(dialect, wire):
+        for path, keys, old in spot.places:
+            for new in OTHERS:
+                if type(new) is not type(old):
+                    changed = spot.write(_replaced(spot.document, keys, new))
+                    yield Change(spot.number, spot.frame.data or b"", keys, path, old, new, changed)
 
-    Of payloads that have the same fields only the first is changed, and of those only the first
-    few: what a second one would show, the first one shows.
+
+def frames_with(dialect: Dialect, wire: bytes, literals: Iterable[str]) -> Iterator[bytes]:
+    """Bodies in which one value of one frame is the given JSON text.
+
+    Args:
+        dialect: Its framer reads and writes the frames.
+        wire: A sound body.
+        literals: JSON texts, which no decoder of JSON need be able to read.
+    """
+    for spot in _spots(dialect, wire):
+        for _, keys, _ in spot.places:
+            marked = _replaced(spot.document, keys, _MARK)
+            for literal in literals:
+                yield spot.write(marked, (f'"{_MARK}"', literal))
+
+
+class _Spot(Struct):
+    """A frame whose values are to be changed: the first of its shape in a body."""
+
+    dialect: Dialect
+    number: int
+    frame: Frame
+    document: Any
+    places: list[tuple[str, tuple[str | int, ...], Any]]
+    before: bytes
+    piece: bytes
+    after: bytes
+
+    def write(self, document: Any, literal: tuple[str, str] = ("", "")) -> bytes:
+        """The whole body with this payload in the frame, and one text in it exchanged."""
+        data = json.dumps(document).replace(*literal).encode()
+        one = msgspec.structs.replace(self.frame, data=data, comment=None, unterminated=False)
+        try:
+            changed = self.dialect.framer(DEFAULT_LIMITS).encode(one)
+        except LocalProtocolError:  # a format that is only read
+            changed = self.piece.replace(self.frame.data or b"", data)
+        return self.before + changed + self.after
+
+
+def _spots(dialect: Dialect, wire: bytes) -> Iterator[_Spot]:
+    """Of frames that have the same fields only the first, and of those only the first few.
+
+    What a second one would show, the first one shows.
     """
     pieces = frames_of(dialect, wire)
     shapes: set[str] = set()
     for at, piece in enumerate(pieces):
         frame = _frame_in(dialect, piece)
-        if frame is None or frame.data is None:
+        if frame is None or not frame.data:
             continue
         try:
             document = json.loads(frame.data)
@@ -75,17 +123,10 @@ def changes_of(dialect: Dialect, wire: bytes) -> Iterator[Change]:
             continue
         places = [*_places(document, "", ())][:_MOST_PLACES]
         shape = frame.event + " ".join(path for path, _, _ in places)
-        if shape in shapes or len(shapes) == _MOST_FRAMES:
-            continue
-        shapes.add(shape)
-        before, after = b"".join(pieces[:at]), b"".join(pieces[at + 1 :])
-        for path, keys, old in places:
-            for new in OTHERS:
-                if type(new) is type(old):
-                    continue
-                data = json.dumps(_replaced(document, keys, new)).encode()
-                changed = _written(dialect, frame, data, piece)
-                yield Change(at, frame.data, keys, path, old, new, before + changed + after)
+        if shape not in shapes and len(shapes) < _MOST_FRAMES:
+            shapes.add(shape)
+            before, after = b"".join(pieces[:at]), b"".join(pieces[at + 1 :])
+            yield _Spot(dialect, at, frame, document, places, before, piece, after)
 
 
 def _frame_in(dialect: Dialect, piece: bytes) -> Frame | None:
@@ -96,14 +137,6 @@ def _frame_in(dialect: Dialect, piece: bytes) -> Frame | None:
     except FramingError:
         return None
     return framer.frames[-1] if framer.frames else None
-
-
-def _written(dialect: Dialect, frame: Frame, data: bytes, piece: bytes) -> bytes:
-    try:
-        one = msgspec.structs.replace(frame, data=data, comment=None, unterminated=False)
-        return dialect.framer(DEFAULT_LIMITS).encode(one)
-    except LocalProtocolError:  # a format that is only read
-        return piece.replace(frame.data or b"", data)
 
 
 def _places(
