@@ -80,9 +80,7 @@ def examine(name: str) -> int:
                 times = least(name, body) / plain
             except Exception as error:
                 found += 1
-                print(
-                    f"{name}: {what} in place {number} raises {type(error).__name__}: {error!s:.100}"
-                )
+                print(f"{name}: {what} in place {number} raises {error!r:.60}")
                 continue
             worst = max(worst, times)
             if times > MOST:

@@ -37,7 +37,7 @@ texts = st.text(
     min_size=1,
     max_size=12,
 )
-# Where the wire is plain text, CR becomes LF, and a sentinel cannot be said.
+# Where the wire is plain text, neither CR nor a sentinel can be said.
 plain_texts = texts.map(lambda text: text.replace("\r", "")).filter(
     lambda text: text and "[DONE]" not in text
 )

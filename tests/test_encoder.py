@@ -15,6 +15,7 @@ from tokenwire import (
     LocalProtocolError,
     Reasoning,
     Reconnecting,
+    Refusal,
     Started,
     State,
     StreamEncoder,
@@ -24,6 +25,7 @@ from tokenwire import (
     Unknown,
     UnknownDialectError,
     Usage,
+    available_dialects,
     get_dialect,
 )
 from tokenwire.framing.jsonlines import JSONLinesFramer
@@ -170,3 +172,54 @@ def test_a_heartbeat_and_a_failure_are_read_as_they_were_written(
     assert first == alive
     assert isinstance(last, Error)
     assert last.message == "busy"
+
+
+ODD = [
+    Token("a\ud83db"),
+    Token("\udc00"),
+    Token("a\rb"),
+    Token("a\r\nb\n"),
+    Reasoning("a\ud83d\r", signature="\ud83d"),
+    Refusal("\ud83d"),
+    Heartbeat("\ud83d"),
+    Heartbeat("a\rb"),
+    Data("\ud83d", "\ud83d"),
+    Data("kind", "a\rb"),
+    ToolCall("0:0", 0, "c\ud83d", "n\ud83d", '{"a":"\ud83d"}'),
+    Error("vendor", "no\ud83d", "c\ud83d"),
+    Error("vendor", "a\rb", "c"),
+    Error("vendor", "not yet the end", fatal=False),
+    Error("malformed", "a frame", fatal=False),
+]
+
+
+@pytest.mark.parametrize("dialect", [n for n in available_dialects() if get_dialect(n).encoder])
+def test_what_is_odd_comes_back_as_it_is_or_is_refused(dialect: str) -> None:
+    """Half surrogates, which parsers hand out, CR, errors that end nothing: never changed."""
+    start: list[Event] = [Started("id", "model")]
+    try:
+        StreamEncoder(dialect).send(start[0])
+    except LocalProtocolError:
+        start = []
+    for event in ODD:
+        encoder, parser = StreamEncoder(dialect), StreamParser(dialect)
+        try:
+            wire = b"".join(map(encoder.send, [*start, event]))
+        except LocalProtocolError:
+            continue
+        parser.receive_data(wire)
+        got = [*parser.events()]
+        kind = type(event)
+        texts = "".join(one.text for one in got if type(one) is kind and hasattr(one, "text"))
+        match event:
+            case Token(text=text) | Reasoning(text=text) | Refusal(text=text):
+                assert texts in (text, "")  # some wires say it later, with more
+            case Heartbeat(text=text):
+                assert texts in (text, "ping", "")  # not every wire has a place for it
+            case Error(message=message, fatal=fatal):
+                said = [(one.message, one.fatal) for one in got if isinstance(one, Error)]
+                assert said in ([(message, fatal)], [])
+            case Data():
+                assert all(one == event for one in got if isinstance(one, Data))
+            case _:
+                pass

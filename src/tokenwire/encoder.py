@@ -52,6 +52,11 @@ class StreamEncoder:
         state = next_state(self._state, event)
         if state is None:
             raise LocalProtocolError(f"{event!r} cannot be sent in state {self._state}")
-        sent = b"".join(map(self._encode_frame, self._encode_event(event)))
+        try:
+            sent = b"".join(map(self._encode_frame, self._encode_event(event)))
+        except UnicodeEncodeError as error:  # half a surrogate, where only whole text can stand
+            raise LocalProtocolError(
+                f"{self.dialect.name} has no way to say {event!r:.200}: {error}"
+            ) from None
         self._state = state
         return sent

@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Decoder, Dialect, get_dialect
-from tokenwire.dialects.wire import is_done_sentinel
+from tokenwire.dialects.wire import is_done_sentinel, is_json
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
 from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.response import ResponseBody, find_stray_error, is_json, judge_response
+from tokenwire.response import ResponseBody, find_stray_error, judge_response
 from tokenwire.state import STAYING, TRANSITIONS, Input, State, next_state
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import msgspec
 
 from tokenwire.dialects import Dialect
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error, recovery_of
-from tokenwire.dialects.wire import is_mapping
+from tokenwire.dialects.wire import is_mapping, json_or_text
 from tokenwire.errors import FramingError, Recovery
 from tokenwire.events import Error
 from tokenwire.framing.sse import SSEFramer
@@ -168,9 +168,8 @@ class ResponseBody:
         return f"; its body begins with {body[:200].decode('utf-8', 'replace')!r}" if body else ""
 
     def _vendor_error(self) -> VendorError | None:
-        try:
-            document: object = msgspec.json.decode(self._body)
-        except (ValueError, RecursionError):
+        document = _json_or_none(bytes(self._body))
+        if document is None:
             return self._error_in_sse()
         if self._status >= 400 and is_mapping(document) and document.get("message"):
             return read_error(document)  # Amazon: nothing but {"message": "..."}
@@ -193,10 +192,8 @@ class ResponseBody:
 
 
 def _json_or_none(data: bytes | None) -> Any:
-    try:
-        return msgspec.json.decode(data or b"")
-    except (ValueError, RecursionError):
-        return None
+    document = json_or_text(data or b"")
+    return None if isinstance(document, str) else document
 
 
 def find_stray_error(lines: bytes) -> VendorError | None:
@@ -250,12 +247,3 @@ def _date(value: str) -> datetime | None:
         return parsedate_to_datetime(value)
     except Exception:  # it promises a ValueError, and raises OverflowError too
         return None
-
-
-def is_json(data: bytes) -> bool:
-    """Is this one complete JSON value?"""
-    try:
-        msgspec.json.decode(data.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return False
-    return True

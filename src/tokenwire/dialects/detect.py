@@ -25,7 +25,14 @@ from msgspec import Struct
 
 from tokenwire.dialects import Dialect, available_dialects, get_dialect
 from tokenwire.dialects.vendor_errors import find_error
-from tokenwire.dialects.wire import is_done_sentinel, is_list, is_mapping, json_text
+from tokenwire.dialects.wire import (
+    UNREADABLE,
+    is_done_sentinel,
+    is_list,
+    is_mapping,
+    json_text,
+    read_json,
+)
 from tokenwire.errors import FramingError, Recovery, UnknownDialectError
 from tokenwire.events import Error
 from tokenwire.frame import Frame
@@ -364,8 +371,8 @@ def _json(data: bytes | None) -> Any:
             return _ABSENT
         return value
     try:
-        return msgspec.json.decode(data)
-    except (ValueError, RecursionError):
+        return read_json(data)
+    except UNREADABLE:
         return _ABSENT
 
 

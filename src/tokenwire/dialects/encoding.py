@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,5 +32,26 @@ def word_for(event: Finished, words: Mapping[str, Reason]) -> str:
 
 
 def json_frame(value: Any, event: str = "") -> tuple[Frame]:
-    """A JSON payload as a frame."""
-    return (Frame(msgspec.json.encode(value), event),)
+    """A JSON payload as a frame; half surrogates, which services send, are written as escapes."""
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        data = json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
+    return (Frame(data, event),)
+
+
+def text_frame(dialect: str, event: Event, text: str, name: str = "") -> tuple[Frame]:
+    """A payload of an event stream that is plain text.
+
+    Raises:
+        LocalProtocolError: It holds a CR, which a reader gives back as LF, or half a surrogate.
+    """
+    if "\r" in text:
+        raise LocalProtocolError(
+            f"{dialect} cannot say the CR in {event!r:.200}: in an event stream it ends a line, and"
+            " comes back as LF"
+        )
+    try:
+        return (Frame(text.encode(), name),)
+    except UnicodeEncodeError:
+        raise cannot_say(dialect, event) from None

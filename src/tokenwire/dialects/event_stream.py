@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tokenwire.dialects import Dialect, Notes, Resumption
-from tokenwire.dialects.encoding import cannot_say, heartbeat
+from tokenwire.dialects.encoding import cannot_say, heartbeat, text_frame
 from tokenwire.events import Data, Event, Heartbeat
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
@@ -31,7 +33,8 @@ def encode(event: Event) -> Sequence[Frame]:
         case Data(kind=kind, value=str(text)):
             named = "" if kind == "message" else kind
             sent = event.frame or Frame()
-            return (Frame(text.encode(), named, sent.id, sent.retry),)
+            (frame,) = text_frame("event-stream", event, text, named)
+            return (replace(frame, id=sent.id, retry=sent.retry),)
         case Heartbeat():
             return heartbeat(event)
         case _:

@@ -81,7 +81,7 @@ class Encoder:
                 return frames
             case Heartbeat():
                 return heartbeat(event)
-            case Error(message=message, code=code):
+            case Error(fatal=True, message=message, code=code):
                 return json_frame({"error": {"message": message, "code": code}})
             case Done():
                 return json_frame({"done": True})

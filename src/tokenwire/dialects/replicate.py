@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes, Resumption
-from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, text_frame, word_for
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
@@ -98,11 +98,11 @@ class Encoder:
         """
         match event:
             case Token(text=text, index=0) if text and not _FILE.fullmatch(text):
-                return (Frame(text.encode(), "output"),)
+                return text_frame("replicate", event, text, "output")
             case Data(kind="file", value=str(url)) if _FILE.fullmatch(url):
-                return (Frame(url.encode(), "output"),)
+                return text_frame("replicate", event, url, "output")
             case Data(kind="logs", value=str(text)) if text:
-                return (Frame(text.encode(), "logs"),)
+                return text_frame("replicate", event, text, "logs")
             case Finished(index=0):
                 self._reason = word_for(event, DONE_REASONS)
                 return ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tokenwire.dialects import Dialect, Notes, Resumption
-from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, text_frame
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import is_done_sentinel, json_or_text
 from tokenwire.errors import LocalProtocolError
@@ -40,14 +40,15 @@ def encode(event: Event) -> Sequence[Frame]:
     """`Token`, `Data` with a text, `Heartbeat`, `Error` and `Done`."""
     match event:
         case Token(text=text, index=0):
-            if not text or is_done_sentinel(text.encode()):
+            frames = text_frame("sse", event, text)
+            if not text or is_done_sentinel(frames[0].data or b""):
                 raise LocalProtocolError(f"sse cannot send {text!r} as a token: it means another")
-            return (Frame(text.encode()),)
+            return frames
         case Data(kind=kind, value=str(text)) if kind not in ("", "message", "error"):
-            return (Frame(text.encode(), kind),)
+            return text_frame("sse", event, text, kind)
         case Heartbeat():
             return heartbeat(event)
-        case Error(message=message, code=code, status=status):
+        case Error(fatal=True, message=message, code=code, status=status):
             said = {"message": message, "code": code, "status_code": status}
             return json_frame({k: v for k, v in said.items() if v is not None}, "error")
         case Done():

@@ -29,7 +29,7 @@ MAX_INDEX: Final = 1024
 
 
 _FIRST_OF_JSON: Final = frozenset('{["-0123456789tfnNI')
-_FIRST_BYTES: Final = frozenset(one.encode() for one in _FIRST_OF_JSON)
+_any_json: Final = json.JSONDecoder()
 _BLANKS: Final = re.compile(r"\s*+")
 
 
@@ -113,14 +113,37 @@ def is_done_sentinel(data: bytes) -> bool:
     return data.lstrip(b' "').startswith(b"[DONE]")
 
 
+def read_json(data: bytes) -> Any:
+    """The one JSON value that the bytes are, read as leniently as payloads are.
+
+    Raises:
+        ValueError: They are none, or more than one.
+        RecursionError: It is nested too deeply.
+    """
+    text = data.decode("utf-8", "replace")
+    if not _may_be_json(text):
+        raise ValueError("it is no JSON")
+    try:
+        return msgspec.json.decode(data)
+    except ValueError:
+        return _any_json.decode(text)  # NaN, half surrogates, bytes that are no UTF-8
+
+
+def is_json(data: bytes) -> bool:
+    """Are the bytes one complete JSON value?"""
+    try:
+        read_json(data)
+    except UNREADABLE:
+        return False
+    return True
+
+
 def json_or_text(data: bytes) -> Any:
     """The JSON value of a payload, or its text where it is none."""
-    if data.lstrip()[:1] in _FIRST_BYTES:
-        try:
-            return msgspec.json.decode(data)
-        except UNREADABLE:
-            pass
-    return data.decode("utf-8", "replace")
+    try:
+        return read_json(data)
+    except UNREADABLE:
+        return data.decode("utf-8", "replace")
 
 
 def json_text(value: object) -> str:
