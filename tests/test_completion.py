@@ -36,6 +36,17 @@ def test_empty() -> None:
     assert completion.error is None
 
 
+def test_its_text_is_not_that_of_another_choice() -> None:
+    """While it runs the first choice may be silent yet; at its end the first is what there is."""
+    for end in (Done("stop"), Error("truncated", "cut")):
+        completion = Completion.from_events([Token("b", 1)])
+        assert completion.text == ""
+        completion.add(end)
+        assert completion.text == "b"
+        completion.add(Token("a"))
+        assert completion.text == "a"
+
+
 def test_everything_adds_up() -> None:
     completion = Completion.from_events(
         [

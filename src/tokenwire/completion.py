@@ -204,8 +204,15 @@ class Completion:
 
     @property
     def text(self) -> str:
-        """The text of the first choice; ``""`` before there is any."""
-        return self.choices[0].text if self.choices else ""
+        """The text of the first choice; ``""`` before there is any.
+
+        While the stream runs that is choice 0, which may be silent yet; some services begin to
+        count with 1.
+        """
+        if not self.choices:
+            return ""
+        first = self.choices[0]
+        return first.text if first.index == 0 or self.done or self.error else ""
 
     def add(self, event: Event) -> None:
         """Take the next event of the stream."""

@@ -139,7 +139,8 @@ class ToolCall(Event, frozen=True, gc=False, eq=False):
         id: The vendor's id, in the delta that brings it.
         name: The tool's name, in the delta that brings it.
         arguments: A piece of the arguments' JSON text.
-        complete: The vendor closed this call. A call without it was cut: do not run it.
+        complete: The vendor closed this call, and its arguments are whole JSON, or there are none.
+            A call without it was cut: do not run it.
         provider_executed: The vendor runs this call itself (web search and the like): do not.
     """
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from tests.cuts import in_every_cut, read_response
 from tests.reading import read
 
@@ -21,6 +22,7 @@ from tokenwire import (
     Reasoning,
     Recovery,
     Refusal,
+    Reset,
     Started,
     StreamEncoder,
     Token,
@@ -28,6 +30,26 @@ from tokenwire import (
     Unknown,
     Usage,
 )
+from tokenwire.dialects._openai_accents import (
+    CHUNK_STATES,
+    AccentChoiceWire,
+    AccentChunkWire,
+    AccentDeltaWire,
+    AccentToolCallWire,
+    GroqWire,
+)
+from tokenwire.dialects._openai_accents import SILENT as ACCENTS_SILENT
+from tokenwire.dialects._openai_wire import (
+    SILENT,
+    ChoiceWire,
+    ChunkWire,
+    DeltaWire,
+    DetailsWire,
+    ToolCallWire,
+    UsageWire,
+)
+from tokenwire.dialects.openai_chat import Decoder
+from tokenwire.frame import Frame
 
 
 def chunk(*choices: dict[str, Any], **extra: Any) -> str:
@@ -102,8 +124,112 @@ def test_done_without_a_finish_reason_is_a_truncation() -> None:
 
 
 def test_all_choices_must_be_finished() -> None:
-    error = only_error(delta(content="a"), delta(1, content="b"), stop(), "[DONE]")
+    error = only_error(delta(content="a"), stop(), delta(1, content="b"), "[DONE]")
     assert "choices [1]" in error.message
+    assert events(delta(content="a"), delta(1, content="b"), stop())[-1].kind == "truncated"  # type: ignore[attr-defined]
+
+
+def test_one_reason_for_all_choices() -> None:
+    """LiteLLM, of n answers: the others said nothing since, and nothing of them is cut."""
+    both = (delta(content="a"), delta(1, content="b"), stop())
+    assert events(*both, "[DONE]")[-2:] == [Finished(1, "other"), Done("stop")]
+    cut = delta(1, tool_calls=[fragment(0, "a", "f", "{")])
+    assert "choices [1]" in only_error(cut, *both, "[DONE]").message
+
+
+def test_audio_has_no_finish_reason() -> None:
+    """Its last piece says how long it can be referred to; without one [DONE] proves nothing."""
+    pieces = (delta(audio={"id": "a", "transcript": "Hi"}), delta(audio={"data": "AA=="}))
+    ended = delta(audio={"expires_at": 1})
+    assert events(*pieces, ended, "[DONE]")[-2:] == [Finished(0, "other"), Done("other")]
+    assert events(*pieces, ended)[-1].kind == "truncated"  # type: ignore[attr-defined]
+    assert only_error(*pieces, "[DONE]").kind == "truncated"
+
+
+@pytest.mark.parametrize("named", [[1], [2], [0, 1, 2, 3], [3]])
+@pytest.mark.parametrize("text", ["", "a"])
+def test_q13_one_id_that_is_not_empty_ends_the_exception(named: list[int], text: str) -> None:
+    """Azure's filter sends empty ids in the middle of an answer."""
+    choice = {"index": 0, "delta": {"content": "a"}}
+    odd = {"index": 0, "delta": {"content": text}}
+    payloads = [chunk(choice, id="", model="m") for _ in range(3)]
+    payloads += [chunk(odd, id="", model="m"), *payloads]
+    for number in named:
+        payloads[number] = chunk(odd, id="c", model="m")
+    assert only_error(*payloads, "[DONE]").kind == "truncated"
+    assert only_error(chunk(choice, model="m"), chunk(choice, id="", model="m"), "[DONE]")
+
+
+def test_an_index_that_counts_chunks_is_no_choice() -> None:
+    """Foundry Local: the ids count too. Two choices have one id, or do not take turns so."""
+
+    def counted(*pairs: tuple[int, str], ended: int) -> list[str]:
+        said = [
+            chunk({"index": index, "delta": {"content": str(at)}}, id=id)
+            for at, (index, id) in enumerate(pairs)
+        ]
+        last = {"index": ended, "delta": {"content": ""}, "finish_reason": "stop"}
+        return [*said, chunk(last, id="e"), "[DONE]"]
+
+    found = complete(*counted((0, "a"), (1, "b"), (2, "c"), ended=3))
+    assert [(one.index, one.text) for one in found.choices] == [(0, "012")]
+    assert found.done == Done("stop")
+    same = complete(*counted((0, "a"), (1, "a"), (0, "a"), ended=0))
+    assert [(one.index, one.text) for one in same.choices] == [(0, "02"), (1, "1")]
+    later = complete(*counted((0, "a"), (0, "a"), (1, "b"), ended=1))
+    assert [(one.index, one.text) for one in later.choices] == [(0, "01"), (1, "2")]
+
+
+# --- a text that comes again ---
+
+
+@pytest.mark.parametrize("pieces", [["My", " name", " is C."], ["ab", "cd", "ef", "gh"] * 30])
+@pytest.mark.parametrize("id", ["c", ""])
+def test_the_whole_text_once_more_in_the_last_delta(pieces: list[str], id: str) -> None:
+    """Behind a few pieces, and behind many that the envelope read."""
+    text = "".join(pieces)
+    said = [chunk({"index": 0, "delta": {"content": one}}, id=id, model="m") for one in pieces]
+    call = {"content": text, "tool_calls": [fragment(0, "a", "f", "{}")]}
+    for again in (delta(finish="stop", content=text), delta(**call)):
+        assert complete(*said, again).text == text
+    for other in (text + "!", "!" + text[1:], text[:-1], text[: len(pieces[0])]):
+        assert complete(*said, delta(finish="stop", content=other)).text == text + other
+    assert complete(*said, delta(content=text), stop()).text == text + text
+    assert complete(delta(content=text), delta(finish="stop", content=text)).text == text + text
+
+
+def test_a_whole_message_brings_what_its_pieces_lacked() -> None:
+    pieces = [chunk({"index": 0, "delta": {"content": one}}, id="c") for one in ["ab", "cd", "ef"]]
+    thought = delta(reasoning_content="Hm")
+    call = delta(tool_calls=[fragment(0, "a", "f", '{"x":')])
+    message = {
+        "content": "abcdefgh",
+        "reasoning_content": "Hmm",
+        "tool_calls": [fragment(None, "a", "f", '{"x":1}'), fragment(None, None, "f", "{}")],
+    }
+    whole = chunk({"index": 0, "message": message, "finish_reason": "tool_calls"})
+    said = complete(thought, *pieces, call, whole).choices[0]
+    assert (said.text, said.reasoning) == ("abcdefgh", "Hmm")
+    assert [(one.id, one.arguments, one.complete) for one in said.tool_calls] == [
+        ("a", '{"x":1}', True)
+    ]
+    other = {"content": "Other than that", "reasoning_content": "So"}
+    changed = chunk({"index": 0, "message": other, "finish_reason": "stop"})
+    said = complete(thought, *pieces, changed).choices[0]
+    assert (said.text, said.reasoning) == ("abcdef", "Hm")
+
+
+def test_thinking_that_is_whole_each_time() -> None:
+    def details(*texts: str, **fields: Any) -> list[str]:
+        return [delta(reasoning_details=[{"type": "reasoning.text", "text": one}]) for one in texts]
+
+    assert complete(*details("The", "The user", "The user asks")).choices[0].reasoning == (
+        "The user asks"
+    )
+    assert complete(*details("The", " user", " asks")).choices[0].reasoning == "The user asks"
+    assert complete(*details("ha", "ha", " said")).choices[0].reasoning == "haha said"
+    said = events(*details("ha", "ha"), delta(content="a"), *details(" said"))
+    assert not any(isinstance(event, Reset) for event in said)
 
 
 def test_q17_a_finish_reason_and_eof_is_complete() -> None:
@@ -237,7 +363,13 @@ def test_an_error_beside_a_finish_reason_completes_no_call() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ['{"error":{"message":"no","code":"tool_use_failed"}}', '{"message":"no"}', "no"]
+    "data",
+    [
+        '{"error":{"message":"no","code":"tool_use_failed"}}',
+        '{"message":"no"}',
+        "no",
+        '{"id":"c","detail":"no"}',
+    ],
 )
 def test_q17_an_event_named_error(data: str) -> None:
     """Groq, Cerebras: without [DONE], and not always JSON."""
@@ -456,7 +588,7 @@ def test_logprobs_are_data_behind_their_text() -> None:
     odd = {"index": 0, "delta": {"content": "d"}, "logprobs": -0.5}
     found = events(delta(content="a"), chunk(with_them), chunk(none), chunk(odd))
     expected = [Token("a"), Token("b"), Data("logprobs", said), Token("c"), Token("d")]
-    assert found[:-1] == expected
+    assert found[:-1] == [*expected, Data("logprobs", -0.5)]
 
 
 def test_geminis_signature_of_a_call_is_kept() -> None:
@@ -519,6 +651,9 @@ def test_content_in_blocks() -> None:
         {"type": "reference", "reference_ids": [1]},
         "!",
         3,
+        None,
+        {"text": "."},
+        {"odd": 1},
     ]
     found = events(delta(content=blocks), delta(content={"type": "text", "text": "?"}))
     assert found[:-1] == [
@@ -527,6 +662,9 @@ def test_content_in_blocks() -> None:
         Token("Hi"),
         Data("reference", blocks[5]),
         Token("!"),
+        Token("3"),
+        Token("."),
+        Data("content", {"odd": 1}),
         Token("?"),
     ]
 
@@ -789,11 +927,23 @@ def test_more_choices_and_calls_than_any_service_has() -> None:
             {"cache_read_input_tokens": 4, "cache_creation_input_tokens": 5},
             Usage(None, None, None, None, 4, 5),
         ),
-        ({"prompt_tokens_details": None}, Usage()),
+        ({"input_tokens": 1, "output_tokens": 2}, Usage(1, 2)),
+        (
+            {
+                "input_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 5},
+                "output_tokens_details": {"reasoning_tokens": 6},
+            },
+            Usage(None, None, None, 6, 4, 5),
+        ),
     ],
 )
 def test_usage_in_its_shapes(wire_usage: dict[str, Any], usage: Usage) -> None:
     assert events(chunk(usage=wire_usage))[0] == usage
+
+
+@pytest.mark.parametrize("usage", [{}, [], "", {"prompt_tokens_details": None}, {"cost": 1}])
+def test_usage_that_counts_nothing_is_none(usage: Any) -> None:
+    assert events(chunk(usage=usage, id="c", object="o"))[:-1] == [Started("c")]
 
 
 def test_q26_usage_runs_then_is_final() -> None:
@@ -882,3 +1032,217 @@ def test_done_comes_after_the_finish_of_each_choice() -> None:
     encoder.send(Finished(0, "stop"))
     with pytest.raises(LocalProtocolError, match=r"open: \[1\]"):
         encoder.send(Done("stop"))
+
+
+# --- fields ---
+
+
+def _field_cases() -> list[tuple[type[Struct], str, str]]:
+    """Each field of each Struct, with a payload that holds it beside a text."""
+    places = {
+        ChunkWire: '{%s, "choices": [{"index": 0, "delta": {"content": "b"}}]}',
+        ChoiceWire: '{"id": "c", "choices": [{"index": 0, "delta": {"content": "b"}, %s}]}',
+        DeltaWire: '{"id": "c", "choices": [{"index": 0, "delta": {"content": "b", %s}}]}',
+        ToolCallWire: '{"id": "c", "choices": [{"delta": {"content": "b", "tool_calls": [{%s}]}}]}',
+        GroqWire: '{"id": "c", "choices": [{"delta": {"content": "b"}}], "x_groq": {%s}}',
+        UsageWire: '{"id": "c", "choices": [{"delta": {"content": "b"}}], "usage": {%s}}',
+        DetailsWire: '{"id": "c", "choices": [{"delta": {"content": "b"}}], "usage":'
+        ' {"prompt_tokens_details": {%s}, "completion_tokens_details": {%s}}}',
+    }
+    places |= {
+        AccentChunkWire: places[ChunkWire],
+        AccentChoiceWire: places[ChoiceWire],
+        AccentDeltaWire: places[DeltaWire],
+        AccentToolCallWire: places[ToolCallWire],
+    }
+    return [
+        (kind, field, payload)
+        for kind, payload in places.items()
+        for field in kind.__struct_fields__
+    ]
+
+
+_SAMPLES = {
+    "id": '"c9"',
+    "index": "0",
+    "content": '"b"',
+    "delta": '{"content": "b"}',
+    "message": '{"content": "b"}',
+    "choices": '[{"index": 0, "delta": {"content": "b"}}]',
+    "tool_calls": '[{"function": {"name": "f"}}]',
+    "function": '{"name": "f"}',
+    "custom": '{"name": "f"}',
+    "function_call": '{"name": "f"}',
+    "reasoning_details": '[{"text": "Hm"}]',
+    "thinking_blocks": '[{"thinking": "Hm"}]',
+    "error": '{"message": "no"}',
+    "base_resp": '{"status_code": 7, "status_msg": "no"}',
+    "usage": '{"prompt_tokens": 1}',
+    "x_groq": '{"error": "no"}',
+    "prompt_tokens_details": '{"cached_tokens": 1}',
+    "input_tokens_details": '{"cached_tokens": 1}',
+    "completion_tokens_details": '{"reasoning_tokens": 1}',
+    "output_tokens_details": '{"reasoning_tokens": 1}',
+}
+_OF_THE_TEXT = {  # what these say is in the token or in its place, or is said once
+    *((ChunkWire, "id"), (ChunkWire, "model"), (ChunkWire, "choices"), (ChoiceWire, "index")),
+    *((ChoiceWire, "delta"), (DeltaWire, "content"), (ToolCallWire, "index")),
+    (ChoiceWire, "text"),  # beside a delta the same text again
+    (AccentChoiceWire, "message"),  # likewise
+}
+
+
+def _is_silent(kind: type[Struct], field: str) -> bool:
+    reasons = [_SILENT.get(base, {}).get(field) for base in kind.__mro__]
+    return any(reasons) or any((base, field) in _OF_THE_TEXT for base in kind.__mro__)
+
+
+_SILENT = {**SILENT, **ACCENTS_SILENT}
+
+
+def test_each_field_is_told_or_silent_for_a_reason() -> None:
+    """Behind one chunk, and behind many, when shortcuts read the text."""
+    plain = '{"id": "c", "choices": [{"index": 0, "delta": {"content": "b"}}]}'
+    for kind, field, payload in _field_cases():
+        said = f'"{field}": {_SAMPLES.get(field, "1")}'
+        odd = payload.replace("%s", said)
+        for before in (1, 8):
+            silent = events(*[plain] * (before + 1), stop(), "[DONE]")
+            found = events(*[plain] * before, odd, stop(), "[DONE]")
+            assert Token("b") in found[before:] or isinstance(found[-1], Error), (kind, field)
+            assert (found == silent) == _is_silent(kind, field), (kind, field)
+
+
+def test_silent_fields_exist() -> None:
+    for kind, reasons in _SILENT.items():
+        assert set(reasons) <= set(kind.__struct_fields__)
+        assert all(reasons.values())
+
+
+def test_a_field_that_nobody_knows_is_told_once_in_a_row() -> None:
+    def odd(mood: Any) -> str:
+        return chunk({"index": 0, "delta": {"content": "a", "mood": mood}}, id="c", x=1)
+
+    found = events(odd("calm"), odd("calm"), odd("wild"), odd(None), delta(content="b"))
+    told = {"choices[0].delta.mood": "calm", "x": 1}
+    assert found[:-1] == [
+        Started("c"),
+        Token("a"),
+        Data("extra", told),
+        Token("a"),
+        Token("a"),
+        Data("extra", {"choices[0].delta.mood": "wild"}),
+        Token("a"),
+        Token("b"),
+    ]
+
+
+def test_the_thinking_of_single_services() -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "Hm", "signature": "s1"},
+        {"type": "redacted_thinking", "data": "x"},
+    ]
+    google = {"google": {"thought_signature": "s2"}}
+    assert events(delta(reasoning_text="Hm", reasoning_opaque="s3"))[:-1] == [
+        Reasoning("Hm"),
+        Reasoning("", signature="s3"),
+    ]
+    assert events(delta(thinking_blocks=blocks))[:-1] == [
+        Reasoning("Hm", signature="s1"),
+        Data("encrypted_reasoning", blocks[1]),
+    ]
+    assert events(delta(thinking_blocks=blocks[:1], reasoning_content="Hm"))[:-1] == [
+        Reasoning("", signature="s1"),
+        Reasoning("Hm"),
+    ]
+    assert events(delta(extra_content=google))[:-1] == [Reasoning("", signature="s2")]
+    other = {"google": {"thought": True}}
+    assert events(delta(extra_content=other))[:-1] == [Data("extra_content", other)]
+
+
+def test_details_of_a_kind_that_is_no_thought() -> None:
+    called = {"type": "reasoning.server_tool_call", "tool_name": "search", "result": "R"}
+    assert events(delta(reasoning_details=[called]))[:-1] == [Data(called["type"], called)]
+
+
+def test_reasoning_in_another_form() -> None:
+    assert events(delta(reasoning={"content": "x"}))[:-1] == [Reasoning("x")]
+    assert events(delta(reasoning={"mood": "x"}))[:-1] == [Data("reasoning", {"mood": "x"})]
+
+
+def test_an_error_of_one_choice() -> None:
+    wrong = {"code": 502, "message": "idle"}
+    choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": wrong}
+    found = events(delta(content="a"), chunk(choice), "[DONE]")
+    assert found == [
+        Token("a"),
+        Finished(0, "error", "error"),
+        Error("vendor", "idle", "502", 502, Recovery.RETRY),
+    ]
+
+
+def test_custom_tools() -> None:
+    def piece(**fields: Any) -> dict[str, Any]:
+        return {"index": 0, "custom": fields}
+
+    begins = {"id": "a", "type": "custom", **piece(name="shell", input="")}
+    assert calls([begins], [piece(input="echo {")], [piece(input="echo {")]) == [
+        ("a", "shell", "echo {echo {", True)
+    ]
+    assert calls([{**fragment(0, "a", "f", "{}"), "custom": {}}]) == [("a", "f", "{}", True)]
+
+
+@pytest.mark.parametrize("text", ["[ERROR] too busy", "error: too busy", " Error too busy\n"])
+def test_an_error_that_is_a_text(text: str) -> None:
+    error = only_error(delta(content="a"), text, "[DONE]")
+    assert (error.kind, error.message) == ("vendor", "too busy")
+    assert only_error("[ERROR]").message == "[ERROR]"
+
+
+@pytest.mark.parametrize("text", ["errors are human", "no error", "terror: none"])
+def test_a_text_that_is_no_error(text: str) -> None:
+    assert events(text)[0].kind == "malformed"  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_is_a_document() -> None:
+    """Some gateways send it under text/event-stream, whole."""
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "OK", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    whole = chunk(choice, id="c", usage={"prompt_tokens": 1})
+    assert events(whole, "[DONE]") == [
+        Started("c"),
+        Token("OK"),
+        ToolCall("0:0", 0, "a", "f", "{}"),
+        ToolCall("0:0", complete=True),
+        Finished(0, "tool_calls", "tool_calls"),
+        Usage(1, final=True),
+        Done("tool_calls"),
+    ]
+
+
+# --- bounds ---
+
+
+def test_what_is_repeated_is_not_kept() -> None:
+    decoder = Decoder()
+    for kind in CHUNK_STATES:
+        value = ["x" * 10_000]
+        for _ in range(2):
+            decoder.receive_frame(Frame(chunk(id="c", **{kind: value}).encode()))
+    assert all(isinstance(kept, int) for kept in (decoder._said or {}).values())
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning", "reasoning_content"])
+def test_texts_in_texts(field: str) -> None:
+    """As deep as a JSON decoder goes; what is deeper still cannot be read."""
+    for depth in (1, 100, 240, 490, 600, 5000):
+        value = '[{"text":' * depth + '"a"' + "}]" * depth
+        body = f'{{"choices":[{{"delta":{{"{field}":{value}}}}}]}}'
+        [event, *_] = events(body)
+        assert getattr(event, "text", "a") == "a"
+        assert depth > 240 or not isinstance(event, Error)
+    signed: Any = {"type": "thinking", "summary": {"signature": "s"}}
+    for _ in range(100):
+        signed = {"type": "thinking", "summary": [signed]}
+    assert events(delta(content=[signed]))[0] == Reasoning("", signature="s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -29,6 +30,11 @@ from tokenwire import (
     get_dialect,
     json_lines,
 )
+from tokenwire.dialects.ollama import SILENT as OLLAMA_SILENT
+from tokenwire.dialects.ollama import FunctionWire as OllamaFunction
+from tokenwire.dialects.ollama import LineWire as OllamaLine
+from tokenwire.dialects.ollama import MessageWire as OllamaMessage
+from tokenwire.dialects.ollama import ToolCallWire as OllamaCall
 
 # --- event-stream ---
 
@@ -188,6 +194,59 @@ def test_ollama_oddities() -> None:
     assert events[2] == Heartbeat()
     assert isinstance(events[3], Error)
     assert events[4] == Usage(None, 3, final=True)
+
+
+def test_ollama_pictures_and_likelihoods() -> None:
+    wire = (
+        b'{"response":"","done":false,"completed":1,"total":4}\n'
+        b'{"response":"a","done":false,"logprobs":[{"token":"a"}]}\n'
+        b'{"response":"","image":"iVBO","done":true,"done_reason":"stop","mood":"calm"}\n'
+    )
+    assert read([wire], "ollama-generate").events == [
+        Data("progress", {"completed": 1, "total": 4}),
+        Token("a"),
+        Data("logprobs", [{"token": "a"}]),
+        Data("image", "iVBO"),
+        Finished(0, "stop", "stop"),
+        Data("extra", {"mood": "calm"}),
+        Done("stop"),
+    ]
+    said = b'{"message":{"content":"","images":["iVBO"]},"done":false}\n'
+    assert read([said], "ollama-chat").events[0] == Data("images", ["iVBO"])
+
+
+def test_ollama_each_field_is_told_or_silent_for_a_reason() -> None:
+    places = {
+        OllamaLine: '{"message":{"content":"a"},"done":false,%s}',
+        OllamaMessage: '{"message":{"content":"a",%s},"done":false}',
+        OllamaCall: '{"message":{"content":"a","tool_calls":[{%s}]},"done":false}',
+        OllamaFunction: '{"message":{"tool_calls":[{"function":{%s}}],"content":"a"},"done":false}',
+    }
+    samples = {"tool_calls": '[{"function":{"name":"f"}}]', "message": '{"content":"a"}'}
+    samples |= {"function": '{"name":"f"}', "error": '"no"', "content": '"a"', "done": "true"}
+    of_the_line = {"content", "message", "done_reason", "prompt_eval_count", "eval_count"}
+    of_the_line |= {"response", "thinking", "tool_calls"}  # of the other endpoint
+    first = '{"model":"m","message":{"content":"a"},"done":false}\n'
+    for kind, payload in places.items():
+        sound = read([(first + payload.replace("%s", '"x":null')).encode()], "ollama-chat").events
+        for field in kind.__struct_fields__:
+            said = payload.replace("%s", f'"{field}":{samples.get(field, "1")}')
+            found = read([(first + said).encode()], "ollama-chat").events
+            silent = field in OLLAMA_SILENT.get(kind, {}) or field == "model"
+            if kind in (OllamaLine, OllamaMessage) and field not in of_the_line:
+                assert (found == sound) == silent, field
+            assert Token("a") in found
+
+
+def test_ollama_calls_whose_arguments_are_no_json() -> None:
+    for arguments, complete in (('{"a":1}', True), ('{"a":', False), ({"a": 1}, True)):
+        call = {"function": {"name": "f", "arguments": arguments}}
+        line = json.dumps({"message": {"tool_calls": [call]}, "done": False}).encode()
+        assert [
+            event.complete
+            for event in read([line + b"\n"], "ollama-chat").events
+            if isinstance(event, ToolCall)
+        ] == [complete]
 
 
 def test_ollama_cut() -> None:

@@ -46,7 +46,7 @@ class _Message:
         self.text = Cumulative()
         self.reasoning = Cumulative()
         self.signature = 0  # the hash of the one said last
-        self.slots = ToolCallSlots(0, name=part)
+        self.slots = ToolCallSlots(0, prefix=f"{part}:")
         self.calls: Sequence[CallWire] = ()  # whole ones; they wait for the finish
         self.called = False
         self.streamed = False  # in deltas

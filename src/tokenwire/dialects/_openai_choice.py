@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+from msgspec.structs import replace
+
+from tokenwire.dialects._openai_accents import (
+    DELTA_DATA,
+    AccentDeltaWire,
+    AccentToolCallWire,
+    said_in,
+)
 from tokenwire.dialects._openai_wire import (
     DeltaWire,
     FunctionWire,
@@ -13,6 +21,8 @@ from tokenwire.dialects._openai_wire import (
     read_blocks,
     text_of,
 )
+from tokenwire.dialects.cumulative import Cumulative
+from tokenwire.dialects.said import Said
 from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.wire import is_list, is_mapping, reason_for
 from tokenwire.events import (
@@ -22,9 +32,15 @@ from tokenwire.events import (
     Reason,
     Reasoning,
     Refusal,
+    Reset,
     Token,
 )
 from tokenwire.frame import Frame
+
+# Of a text that may come again whole. A text of this many characters that is as long as all before
+# and begins like it is no chance.
+_OPENING: Final = 64
+_NO_CHANCE: Final = 8
 
 
 class Choice:
@@ -37,19 +53,15 @@ class Choice:
         raw_reason: The service's word for it.
         runs: It spoke, and is not finished.
         went_on: It spoke behind a finish reason, which therefore proves nothing.
+        rests: It said nothing since another choice finished.
+        spoken: Characters of its text.
+        chunks: Chunks that it stood in, but for those that hold its text alone.
     """
 
     __slots__ = (
-        "_refused",
-        "_slots",
-        "_spoke",
-        "_thought",
-        "finished",
-        "index",
-        "raw_reason",
-        "reason",
-        "runs",
-        "went_on",
+        *("_audio_ended", "_details", "_opening", "_pieces", "_refused", "_slots", "_thoughts"),
+        *("finished", "index", "raw_reason", "reason", "rests", "runs", "spoken"),
+        *("chunks", "went_on"),
     )
 
     def __init__(self, index: int) -> None:
@@ -59,70 +71,124 @@ class Choice:
         self.raw_reason: str | None = None
         self.runs = False
         self.went_on = False
+        self.rests = False
+        self.spoken = 0
+        self.chunks = 0
+        self._opening = ""
+        self._pieces = 0
         self._slots: ToolCallSlots | None = None  # of its calls, if there are any
-        self._spoke = False
-        self._thought = False
+        self._thoughts: Said | None = None
+        self._details: Cumulative | None = None  # thinking that may be told whole each time
         self._refused = False
+        self._audio_ended = False
 
     @property
-    def _called(self) -> bool:
-        return bool(self._slots)
+    def began(self) -> bool:
+        """It stood in one chunk, and no more."""
+        return self.chunks == 1 and self._pieces < 2
 
-    def receive_delta(self, delta: DeltaWire, frame: Frame, events: list[Event]) -> None:
-        """Add the events of a delta."""
-        index = self.index
-        thought = delta.reasoning_content or delta.reasoning
-        if thought:
-            self._thought = True
-            events.append(Reasoning(text_of(thought), index, frame=frame))
-        if delta.reasoning_details:
-            self._thought = True
-            self._receive_details(delta.reasoning_details, not thought, frame, events)
-        if delta.content:
+    @property
+    def may_end(self) -> bool:
+        """Nothing speaks for a cut, though it has no finish reason."""
+        return self._slots is None or self._slots.whole
+
+    @property
+    def audio_ended(self) -> bool:
+        """It gave all of its audio, which has no finish reason."""
+        return self._audio_ended and self.may_end
+
+    def receive_delta(
+        self, delta: DeltaWire, frame: Frame, events: list[Event], *, last: bool = False
+    ) -> None:
+        """Add the events of a delta.
+
+        Args:
+            delta: What it says.
+            frame: Where it stands.
+            events: Those of the frame so far.
+            last: A finish reason stands beside it.
+        """
+        accents = delta if isinstance(delta, AccentDeltaWire) else None
+        self._receive_thought(delta, accents, frame, events)
+        if delta.content and not (
+            (last or delta.tool_calls) and self._is_repetition(delta.content)
+        ):
             self.receive_content(delta.content, frame, events)
         if delta.refusal:
             self._refused = True
-            events.append(Refusal(delta.refusal, index, frame=frame))
+            events.append(Refusal(delta.refusal, self.index, frame=frame))
         if delta.tool_calls:
             self._receive_tool_calls(delta.tool_calls, frame, events)
         if delta.function_call is not None:
             call = ToolCallWire(index=0, function=delta.function_call)
             self._receive_tool_calls([call], frame, events)
-        if delta.audio:
-            events.append(Data("audio", delta.audio, index, frame=frame))
-        if delta.annotations:
-            events.append(Data("annotations", delta.annotations, index, frame=frame))
-        if delta.images:
-            events.append(Data("images", delta.images, index, frame=frame))
+        if accents is not None:
+            for kind, value in said_in(accents, DELTA_DATA):
+                events.append(Data(kind, value, self.index, frame=frame))
+            audio = accents.audio
+            self._audio_ended |= is_mapping(audio) and audio.get("expires_at") is not None
 
-    def speak(self) -> None:
+    def speak(self, text: str) -> None:
         """Take note of a text."""
-        self._spoke = True
+        if len(self._opening) < _OPENING:
+            self._opening += text[:_OPENING]
+        self._pieces += 1
+        self.spoken += len(text)
         self._go_on()
 
     def receive_content(self, content: Any, frame: Frame, events: list[Event]) -> None:
         """Add the events of a text, or of blocks."""
-        self.speak()
         if isinstance(content, str):
+            self.speak(content)
             events.append(Token(content, self.index, frame=frame))
-        else:
-            events.extend(read_blocks(content, self.index, frame))
+            return
+        self._go_on()
+        for event in read_blocks(content, self.index, frame):
+            if isinstance(event, Token):
+                self.speak(event.text)
+            elif isinstance(event, Reasoning):
+                self._think(event.text)
+            events.append(event)
+
+    def _is_repetition(self, content: Any) -> bool:
+        """Is this all of the text once more?
+
+        Some gateways put the whole message into the delta that ends it or that calls a tool. A text
+        that is as long as everything before and begins with the same words, in the delta where the
+        text is over, is no new one; a text that only resembles is told.
+        """
+        return (
+            isinstance(content, str)
+            and self._pieces > 1
+            and len(content) == self.spoken >= _NO_CHANCE
+            and content.startswith(self._opening)
+        )
 
     def news_in(self, message: DeltaWire) -> DeltaWire:
         """What a whole message says that no delta said: MiniMax and others repeat it all."""
-        called = self._called
-        return DeltaWire(
-            content=None if self._spoke else message.content,
-            reasoning_content=None if self._thought else message.reasoning_content,
-            reasoning=None if self._thought else message.reasoning,
-            reasoning_details=None if self._thought else message.reasoning_details,
+        calls = message.tool_calls
+        if self._slots:
+            calls = tuple(call for call in calls or () if call.id)
+        told = self._thoughts is not None
+        return replace(
+            message,
+            content=self._rest_of(message.content),
+            reasoning_content=self._thoughts_in(message.reasoning_content),
+            reasoning=self._thoughts_in(message.reasoning),
+            reasoning_details=None if told else message.reasoning_details,
             refusal=None if self._refused else message.refusal,
-            tool_calls=None if called else message.tool_calls,
-            function_call=None if called else message.function_call,
-            audio=message.audio,
-            annotations=message.annotations,
-            images=message.images,
+            tool_calls=calls,
+            function_call=None if self._slots else message.function_call,
         )
+
+    def _rest_of(self, content: Any) -> Any:
+        if not self.spoken:
+            return content
+        longer = isinstance(content, str) and content.startswith(self._opening)
+        return content[self.spoken :] if longer else None
+
+    def _thoughts_in(self, thought: Any) -> Any:
+        return thought if self._thoughts is None else self._thoughts.rest_of(text_of(thought))
 
     def receive_finish(
         self, raw: str, words: Mapping[str, Reason], frame: Frame, events: list[Event]
@@ -139,36 +205,98 @@ class Choice:
     def finish(self, frame: Frame) -> list[Event]:
         """End it without a finish reason, where the sentinel is all that there is."""
         self.finished, self.runs = True, False
-        self.reason = "tool_calls" if self._called else "other"
+        self.reason = "tool_calls" if self._slots else "other"
         return [*self._close_calls(frame), Finished(self.index, self.reason, frame=frame)]
 
     def _go_on(self) -> None:
+        self.rests = False
         if self.finished:
             self.went_on = True
         else:
             self.runs = True
 
+    # --- thinking ---
+
+    def _receive_thought(
+        self,
+        delta: DeltaWire,
+        accents: AccentDeltaWire | None,
+        frame: Frame,
+        events: list[Event],
+    ) -> None:
+        index = self.index
+        thought: Any = delta.reasoning_content or delta.reasoning
+        if accents is not None:
+            thought = thought or accents.reasoning_text
+            blocks = accents.thinking_blocks
+            if blocks:
+                self._receive_blocks(blocks, not thought, frame, events)
+        if thought:
+            text = self._think(text_of(thought))
+            said = Reasoning(text, index, frame=frame) if text else None
+            events.append(said or Data("reasoning", thought, index, frame=frame))
+        if delta.reasoning_details:
+            self._receive_details(delta.reasoning_details, not thought, frame, events)
+        if accents is not None:
+            signatures = (accents.reasoning_opaque, _signature_in(accents.extra_content))
+            events += [
+                Reasoning("", index, signature=signature, frame=frame)
+                for signature in signatures
+                if signature
+            ]
+            if accents.extra_content and not signatures[1]:
+                events.append(Data("extra_content", accents.extra_content, index, frame=frame))
+
+    def _think(self, text: str) -> str:
+        self._thoughts = self._thoughts or Said()
+        self._thoughts.add(text)
+        return text
+
+    def _receive_blocks(self, blocks: Any, unsaid: bool, frame: Frame, events: list[Event]) -> None:
+        """LiteLLM's: the text is told in another field too, the signature is not."""
+        for block in _mappings(blocks):
+            text = self._think(text_of(block)) if unsaid else ""
+            signature = _text(block.get("signature")) or None
+            if text or signature:
+                events.append(Reasoning(text, self.index, signature=signature, frame=frame))
+            if block.get("data"):
+                events.append(Data("encrypted_reasoning", block, self.index, frame=frame))
+
     def _receive_details(
         self, details: Any, unsaid: bool, frame: Frame, events: list[Event]
     ) -> None:
         for detail in _mappings(details):
-            text = detail.get("text") or detail.get("summary")
-            signature = detail.get("signature")
-            said = text if unsaid and isinstance(text, str) else ""
-            signed = signature if isinstance(signature, str) else None
-            if said or signed:
-                events.append(Reasoning(said, self.index, signature=signed, frame=frame))
+            kind = detail.get("type")
+            signature = _text(detail.get("signature")) or None
+            text = _text(detail.get("text") or detail.get("summary")) if unsaid else ""
+            self._receive_detail(text, signature, frame, events)
             if detail.get("data"):
                 events.append(Data("encrypted_reasoning", detail, self.index, frame=frame))
+            elif isinstance(kind, str) and kind not in _THOUGHTS:
+                events.append(Data(kind, detail, self.index, frame=frame))
+
+    def _receive_detail(
+        self, text: str, signature: str | None, frame: Frame, events: list[Event]
+    ) -> None:
+        """OpenRouter sends pieces, some gateways all of it each time: the texts themselves show."""
+        self._details = self._details or Cumulative(None)
+        said = self._details.read(text)
+        if said.replaces and not (self.spoken or self._slots):
+            events.append(Reset(self.index, frame=frame))  # it would void an answer too
+        if said.text or signature:
+            text = self._think(said.text)
+            events.append(Reasoning(text, self.index, signature=signature, frame=frame))
+
+    # --- calls ---
 
     def _receive_tool_calls(
-        self, calls: list[ToolCallWire], frame: Frame, events: list[Event]
+        self, calls: Sequence[ToolCallWire], frame: Frame, events: list[Event]
     ) -> None:
         self._go_on()
         slots = self._slots = self._slots or ToolCallSlots(self.index)
         events += slots.receive([_fragment(call) for call in calls], frame)
         for call in calls:
-            if call.extra_content:
+            if isinstance(call, AccentToolCallWire) and call.extra_content:
                 events.append(Data("extra_content", call.extra_content, self.index, frame=frame))
 
     def _close_calls(self, frame: Frame) -> list[Event]:
@@ -176,9 +304,25 @@ class Choice:
         return [] if self._slots is None else self._slots.close(frame)
 
 
+_THOUGHTS: Final = ("reasoning.text", "reasoning.summary", "reasoning.encrypted")
+
+
 def _fragment(call: ToolCallWire) -> Fragment:
+    custom = call.custom if isinstance(call, AccentToolCallWire) else None
+    if custom is not None and call.function is None:
+        return Fragment(call.index, call.id, custom.name, custom.input or "", free=True)
     function = call.function or FunctionWire()
     return Fragment(call.index, call.id, function.name, arguments_of(function.arguments))
+
+
+def _signature_in(extra: Any) -> str:
+    """Gemini's, of a delta."""
+    google = extra.get("google") if is_mapping(extra) else None
+    return _text(google.get("thought_signature")) if is_mapping(google) else ""
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

@@ -1,12 +1,16 @@
 """What OpenAI chunks look like, with the accents of the services that send them.
 
-Fields that some service sends in another type than OpenAI are `Any`.
+There are two readings. The first has the fields of nearly all chunks; whatever it does not know,
+it refuses. `tokenwire.dialects._openai_accents` has the fields of single services beside them, and
+what that refuses is read leniently and told.
+
+`SILENT` lists the fields that are read and say nothing to the reader of an answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -14,42 +18,54 @@ from tokenwire.dialects.wire import is_list, is_mapping, json_text
 from tokenwire.events import Data, Event, Reason, Reasoning, Token, Usage
 from tokenwire.frame import Frame
 
+Content: TypeAlias = str | list[Any] | dict[str, Any] | None
+"""A text, or blocks of several kinds (Mistral, Databricks)."""
 
-class FunctionWire(Struct, gc=False):
+
+class FunctionWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
-    arguments: Any = None  # a text; an object from servers that do not stream it
+    arguments: Content = None  # a text; an object from servers that do not stream it
 
 
-class ToolCallWire(Struct, gc=False):
+class ToolCallWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     index: int | None = None
     id: str | None = None
     function: FunctionWire | None = None
-    extra_content: Any = None  # Gemini: the signature that proves the call
+    type: Any = None
 
 
-class DeltaWire(Struct, gc=False):
-    content: Any = None  # a text, or blocks (Mistral, Databricks)
-    reasoning_content: Any = None  # DeepSeek, Z.ai, xAI, Qwen, ...
-    reasoning: Any = None  # Groq, OpenRouter, vLLM, Ollama
+class DeltaWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+    content: Content = None
+    role: Any = None
+    reasoning_content: Content = None  # DeepSeek, Z.ai, xAI, Qwen, ...
+    reasoning: Content = None  # Groq, OpenRouter, vLLM, Ollama
     reasoning_details: Any = None  # OpenRouter: the same text again, or encrypted
     refusal: str | None = None
-    tool_calls: list[ToolCallWire] | None = None
+    tool_calls: tuple[ToolCallWire, ...] | None = None
     function_call: FunctionWire | None = None  # OpenAI's first form; one a choice
-    audio: Any = None
-    annotations: Any = None
-    images: Any = None  # OpenRouter
 
 
-class DetailsWire(Struct, gc=False):
+class DetailsWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None  # LiteLLM
+    cache_creation_input_tokens: int | None = None  # Qwen
     reasoning_tokens: int | None = None
+    # Parts of counts that are told, by modality or by prediction.
+    audio_tokens: Any = None
+    text_tokens: Any = None
+    image_tokens: Any = None
+    video_tokens: Any = None
+    accepted_prediction_tokens: Any = None
+    rejected_prediction_tokens: Any = None
 
 
-class UsageWire(Struct, gc=False):
+class UsageWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    input_tokens: int | None = None  # gateways that speak the Responses API behind them
+    output_tokens: int | None = None
     reasoning_tokens: int | None = None  # SGLang
     cached_tokens: int | None = None  # Together
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
@@ -57,38 +73,96 @@ class UsageWire(Struct, gc=False):
     cache_creation_input_tokens: int | None = None
     prompt_tokens_details: DetailsWire | None = None
     completion_tokens_details: DetailsWire | None = None
+    input_tokens_details: DetailsWire | None = None
+    output_tokens_details: DetailsWire | None = None
+    # What it cost and how long it took, and counts that follow from the others.
+    cost: Any = None
+    cost_details: Any = None
+    cost_in_usd_ticks: Any = None
+    market_cost: Any = None
+    estimated_cost: Any = None
+    is_byok: Any = None
+    queue_time: Any = None
+    prompt_time: Any = None
+    completion_time: Any = None
+    total_time: Any = None
+    num_sources_used: Any = None
+    search_context_size: Any = None
+    prompt_cache_miss_tokens: Any = None
+    service_tier: Any = None
+    server_tool_use_details: Any = None
 
 
-class ChoiceWire(Struct, gc=False):
+class ChoiceWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     index: int | None = None
     delta: DeltaWire | None = None
-    logprobs: Any = None
     finish_reason: str | None = None
-    text: str | None = None  # Together sends the content a second time here
-    message: DeltaWire | None = None  # MiniMax, Perplexity: the whole answer once more
-    usage: UsageWire | None = None  # Moonshot's older form [M]
+    logprobs: Any = None
+    text: str | None = None  # completions; Together sends the content a second time here
+    stop_reason: Any = None
+    native_finish_reason: Any = None
+    token_ids: Any = None
     content_filter_results: Any = None  # Azure
-    content_filter_offsets: Any = None  # Azure, asynchronous: the text that they judge [M]
 
 
-class GroqWire(Struct, gc=False):
-    usage: UsageWire | None = None
-    error: Any = None  # why the stream was stopped early [M]
-
-
-class ChunkWire(Struct, gc=False):
+class ChunkWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
     model: str | None = None
-    choices: list[ChoiceWire] | None = None
+    choices: tuple[ChoiceWire, ...] | None = None
     usage: UsageWire | None = None
-    error: Any = None
-    x_groq: GroqWire | None = None
-    base_resp: Any = None  # MiniMax: an error, if its status_code is not 0
-    citations: Any = None  # Perplexity and xAI, repeated in every chunk
-    search_results: Any = None
-    images: Any = None  # Perplexity
-    prompt_filter_results: Any = None  # Azure
-    moderation: Any = None
+    object: Any = None
+    created: Any = None
+    system_fingerprint: Any = None
+    service_tier: Any = None
+    obfuscation: Any = None
+    provider: Any = None
+    p: Any = None
+    stream_options: Any = None
+
+
+SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
+    ToolCallWire: {"type": "function or custom: so says the field beside it"},
+    DeltaWire: {"role": "an answer is always the assistant's"},
+    DetailsWire: dict.fromkeys(
+        (
+            *("audio_tokens", "text_tokens", "image_tokens", "video_tokens"),
+            *("accepted_prediction_tokens", "rejected_prediction_tokens"),
+        ),
+        "a part of a count that is told",
+    ),
+    UsageWire: {
+        **dict.fromkeys(
+            (
+                *("cost", "cost_details", "cost_in_usd_ticks", "market_cost", "estimated_cost"),
+                *("is_byok", "service_tier"),
+            ),
+            "what it cost, or who pays",
+        ),
+        **dict.fromkeys(
+            ("queue_time", "prompt_time", "completion_time", "total_time"), "how long it took"
+        ),
+        "prompt_cache_miss_tokens": "follows from the hits",
+        "num_sources_used": "counts no tokens",
+        "search_context_size": "counts no tokens",
+        "server_tool_use_details": "counts no tokens",
+    },
+    ChoiceWire: {
+        "native_finish_reason": "finish_reason in the words of the provider behind OpenRouter",
+        "token_ids": "the text once more",
+        "stop_reason": "the stop sequence that vLLM met; finish_reason says that one was",
+    },
+    ChunkWire: {
+        "object": "the same in every chunk",
+        "created": "when the answer began",
+        "system_fingerprint": "the build that answers",
+        "service_tier": "what was asked for",
+        "obfuscation": "padding",
+        "provider": "who stands behind the gateway",
+        "p": "padding",
+        "stream_options": "of the request",
+    },
+}
+"""Fields that give no event, and why: by the Struct that declares them."""
 
 
 FINISH_REASONS: Final[Mapping[str, Reason]] = {
@@ -113,11 +187,14 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 
 
 def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
-    """The token of the one choice, where a text is all that this chunk holds."""
+    """The token of the one choice, where a text is all that this chunk holds.
+
+    A test holds it against the fields of the Structs.
+    """
     choices = chunk.choices
-    if not choices or len(choices) > 1:
+    if choices is None or len(choices) != 1:
         return None
-    choice = choices[0]
+    (choice,) = choices
     delta = choice.delta
     if delta is None:
         return None
@@ -126,39 +203,27 @@ def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
         return None
     if (
         choice.finish_reason
+        or choice.logprobs
+        or choice.content_filter_results
         or chunk.usage
-        or chunk.error
         or delta.tool_calls
         or delta.reasoning_content
         or delta.reasoning
         or delta.reasoning_details
         or delta.refusal
         or delta.function_call
-        or delta.audio
-        or delta.annotations
-        or delta.images
-        or choice.logprobs
-        or choice.usage
-        or choice.content_filter_results
-        or chunk.x_groq
-        or chunk.base_resp
-        or chunk.citations
-        or chunk.search_results
-        or chunk.images
-        or chunk.prompt_filter_results
-        or chunk.moderation
     ):
         return None
     return Token(text, choice.index or 0, frame=frame)
 
 
-def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage:
-    """The counts, from wherever the service puts them."""
-    read = wire.prompt_tokens_details or DetailsWire()
-    written = wire.completion_tokens_details or DetailsWire()
-    return Usage(
-        wire.prompt_tokens,
-        wire.completion_tokens,
+def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage | None:
+    """The counts, from wherever the service puts them; None where there are none."""
+    read = wire.prompt_tokens_details or wire.input_tokens_details or DetailsWire()
+    written = wire.completion_tokens_details or wire.output_tokens_details or DetailsWire()
+    counts = (
+        _first(wire.prompt_tokens, wire.input_tokens),
+        _first(wire.completion_tokens, wire.output_tokens),
         wire.total_tokens,
         _first(written.reasoning_tokens, wire.reasoning_tokens),
         _first(
@@ -167,22 +232,39 @@ def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage:
             wire.prompt_cache_hit_tokens,
             wire.cache_read_input_tokens,
         ),
-        _first(read.cache_write_tokens, wire.cache_creation_input_tokens),
-        final,
-        frame=frame,
+        _first(
+            read.cache_write_tokens,
+            read.cache_creation_tokens,
+            read.cache_creation_input_tokens,
+            wire.cache_creation_input_tokens,
+        ),
     )
+    if counts == (None,) * len(counts):
+        return None
+    return Usage(*counts, final, frame=frame)
 
 
 def _first(*counts: int | None) -> int | None:
     return next((count for count in counts if count is not None), None)
 
 
+def says_something(value: Any) -> bool:
+    """Is there anything in it? Services send objects all of whose fields are null."""
+    if is_mapping(value):
+        return any(one not in _NOTHING for one in value.values())
+    return value == value and value not in _NOTHING  # NaN is not equal to itself
+
+
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+
+
 def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> list[Event]:
     """Content in blocks: Mistral's ``thinking``, Databricks' ``reasoning``, text, references."""
     events: list[Event] = []
     for block in content if is_list(content) else [content]:
-        kind = block.get("type") if is_mapping(block) else "text"
         text = text_of(block)
+        kind = block.get("type") if is_mapping(block) else "text"
+        kind = kind or ("text" if text else "content")
         if kind in ("thinking", "reasoning"):
             signature = _signature_of(block)
             if text or signature:
@@ -196,25 +278,37 @@ def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> lis
 
 def text_of(value: Any) -> str:
     """A text, or the texts of blocks nested in any way."""
-    if isinstance(value, str):
-        return value
-    if is_mapping(value):
-        return text_of(value.get("text") or value.get("thinking") or value.get("summary") or "")
-    if is_list(value):
-        return "".join(map(text_of, value))
-    return ""
+    pieces: list[str] = []
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            pieces.append(one)
+        elif is_mapping(one):
+            left += [text for text in map(one.get, _TEXTS) if text not in _NOTHING][:1]
+        elif is_list(one):
+            left += reversed(one)
+        elif isinstance(one, int | float):  # a boolean is one too
+            pieces.append(json_text(one))
+    return "".join(pieces)
+
+
+_TEXTS: Final = ("text", "thinking", "summary", "content")
 
 
 def _signature_of(value: Any) -> str | None:
     """Mistral signs the block, Databricks its last summary."""
-    if is_list(value):
-        return next((found for one in reversed(value) if (found := _signature_of(one))), None)
-    if not is_mapping(value):
-        return None
-    signature = value.get("signature")
-    if isinstance(signature, str) and signature:
-        return signature
-    return _signature_of(value.get("summary"))
+    left = [value]
+    while left:
+        one = left.pop()
+        if is_list(one):
+            left += one
+        elif is_mapping(one):
+            signature = one.get("signature")
+            if isinstance(signature, str) and signature:
+                return signature
+            left.append(one.get("summary"))
+    return None
 
 
 def arguments_of(value: Any) -> str:

@@ -25,6 +25,7 @@ from tokenwire.dialects._bedrock_errors import exception, find_exception
 from tokenwire.dialects._bedrock_families import find_family
 from tokenwire.dialects.anthropic_messages import STOP_REASONS
 from tokenwire.dialects.encoding import cannot_say, json_frame
+from tokenwire.dialects.lenient import without_extra
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error
 from tokenwire.dialects.wire import UNREADABLE, is_mapping, json_or_text
@@ -48,6 +49,7 @@ class MetricsWire(Struct, rename="camel", gc=False):
 
 # What Bedrock puts into the inner object, mostly the last one, beside the model's own fields.
 _OWN: Final = b'"amazon-bedrock-'
+_OWN_NAMES: Final = "amazon-bedrock-"
 _OWN_FIELDS: Final = {
     "trace": "amazon-bedrock-trace",  # what a guardrail did
     "metrics": "amazon-bedrock-invocationMetrics",
@@ -87,7 +89,8 @@ class Decoder:
             self._inner = find_family(data)
         own = _read_own(data) if _OWN in data else {}
         events: list[Event] = []
-        for event in () if self._inner is None else self._inner.receive_frame(Frame(data)):
+        inner = () if self._inner is None else self._inner.receive_frame(Frame(data))
+        for event in without_extra(inner, _OWN_NAMES):
             if isinstance(event, Done):
                 self._done = Done(event.reason)
             elif not (own and isinstance(event, Unknown)):

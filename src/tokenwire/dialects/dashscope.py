@@ -90,7 +90,7 @@ class Decoder:
         self._choices: dict[int, _Choice] = {}
         self._begin = OneChoice({})
         self._usage: Usage | None = None
-        self._said: dict[str, Any] = {}
+        self._said: dict[str, int] = {}
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one chunk."""
@@ -224,8 +224,10 @@ class Decoder:
             events.append(usage)
 
     def _say_once(self, kind: str, value: Any, frame: Frame, events: list[Event]) -> None:
-        if value and self._said.get(kind) != value:
-            self._said[kind] = value
+        # Pieces of audio are told though they be equal; the rest is repeated in every chunk.
+        digest = hash(json_text(value))
+        if value and (kind == "audio" or self._said.get(kind) != digest):
+            self._said[kind] = digest
             events.append(Data(kind, value, frame=frame))
 
 

@@ -52,7 +52,7 @@ MOST: Final = 64
 # Learning costs as much as reading some three payloads, so an envelope that was used this often
 # has paid for itself, and another may be learnt at once. Where they do not pay, as when each
 # payload has a number of its own, trials become rarer and rarer, up to one in so many payloads.
-_PAID: Final = 8
+_PAID: Final = 32  # characters, as eight frames have
 _RAREST: Final = 1023
 
 _PLACES: Final = 3  # in which a payload may hold the same text, and only one of them is the text
@@ -85,15 +85,19 @@ class Envelope:
             payload holds anything else. It may raise what a JSON decoder raises. It must depend on
             nothing but the payload, copy the text as it is, and of the other strings look only at
             such as have one value wherever there is a text.
+
+    Attributes:
+        spoken: Characters of the text that it read.
     """
 
-    __slots__ = ("_framing", "_hits", "_known", "_read", "_skip", "_wait")
+    __slots__ = ("_framing", "_known", "_learnt", "_read", "_skip", "_wait", "spoken")
 
     def __init__(self, read: Callable[[bytes], TextEvent | None]) -> None:
         self._read = read
         self._framing: type[LineFraming] | None = None
         self._known: _Known | None = None
-        self._hits = 0
+        self.spoken = 0
+        self._learnt = 0  # characters by the time when it was last asked to learn
         self._wait = self._skip = 0  # frames between trials, and until the next one
 
     def attach(self, framer: Any, limits: Limits) -> None:
@@ -136,7 +140,7 @@ class Envelope:
         # A JSON decoder passes over line ends beside the text; for the framer they are the end.
         if not text or 10 in literal or 13 in literal or len(data) > MAX_CHUNK:
             return None
-        self._hits += 1
+        self.spoken += len(text)
         return event(text, index, part, frame=Frame(data[start:stop], type))
 
     def take_from(self, frames: list[Frame]) -> list[TextEvent]:
@@ -154,6 +158,7 @@ class Envelope:
         events: list[TextEvent] = []
         type, opening, start, middle, filler, closing, stop, event, index, part = known
         before, end = opening[start:], closing[:stop]
+        spoken = 0
         for frame in islice(reversed(frames), MOST):
             data = frame.data
             if data is None or frame.event != type or frame.id is not None:
@@ -175,10 +180,11 @@ class Envelope:
                 break  # something else stands in the place of the text
             if not text:
                 break
+            spoken += len(text)
             events.append(event(text, index, part, frame=frame))
         if events:
             del frames[-len(events) :]
-            self._hits += len(events)
+            self.spoken += spoken
         return events
 
     def forget(self) -> None:
@@ -190,11 +196,12 @@ class Envelope:
         payload = frame.data or b""
         if len(payload) > MAX_PAYLOAD:
             return
-        if self._hits >= _PAID:
+        read = self.spoken - self._learnt
+        if read >= _PAID:
             self._wait = self._skip = 0
-        elif not self._hits:
+        elif not read:
             self.forget()  # twice in a row: the wire has changed
-        self._hits = 0
+        self._learnt = self.spoken
         if self._skip:
             self._skip -= 1
             return

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache
 from math import isfinite
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from msgspec import Struct, inspect
+from msgspec.structs import replace
 
 from tokenwire.events import Data, Done, Error, Event, Unknown
 from tokenwire.frame import Frame
@@ -123,7 +124,7 @@ class _Readers:
                 return _read_float
             case inspect.BoolType():
                 return _read_bool
-            case inspect.ListType():
+            case inspect.ListType() | inspect.VarTupleType():
                 return _list_reader(self.reader(kind.item_type))
             case inspect.DictType():
                 return _read_object
@@ -327,13 +328,17 @@ class Extras:
     def tell(self, unread: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
         """Add a ``Data("extra")`` with the values by path, less those that were told just before.
 
-        Nothing is added to a frame that is `Unknown` as a whole.
+        Nothing is added to a frame that is `Unknown` as a whole, or an error: its document is read
+        for what it says, and is all there in the frame.
 
         Args:
             unread: What was not read.
             frame: Where it stands.
             events: The other events of that frame; an event that ends the stream stays the last.
         """
+        last = events[-1] if events else None
+        if isinstance(last, Error) and last.fatal:
+            return
         if events and all(isinstance(event, Unknown) for event in events):
             return
         told = self._told = {} if self._told is None else self._told
@@ -346,6 +351,22 @@ class Extras:
                 told[path] = digest
                 news[path] = value
         if news:
-            last = events[-1] if events else None
-            ends = isinstance(last, Done) or (isinstance(last, Error) and last.fatal)
-            events.insert(len(events) - ends, Data("extra", news, frame=frame))
+            events.insert(len(events) - isinstance(last, Done), Data("extra", news, frame=frame))
+
+
+def without_extra(events: Iterable[Event], *names: str) -> list[Event]:
+    """The events of an inner dialect, less the fields around its own that the outer one tells.
+
+    Args:
+        events: Of one frame.
+        names: What the paths of those fields begin with.
+    """
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Data) and event.kind == "extra":
+            value = {path: one for path, one in event.value.items() if not path.startswith(names)}
+            if not value:
+                continue
+            event = replace(event, value=value)
+        kept.append(event)
+    return kept

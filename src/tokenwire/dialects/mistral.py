@@ -140,8 +140,9 @@ class Decoder:
 
     def _receive_end(self, wire: ConversationWire, frame: Frame) -> Sequence[Event]:
         events: list[Event] = [self._closed(key, frame) for key in self._calls.close_all()]
-        if wire.usage is not None:
-            events.append(usage_of(wire.usage, frame, final=True))
+        usage = usage_of(wire.usage, frame, final=True) if wire.usage is not None else None
+        if usage is not None:
+            events.append(usage)
         reason: Reason = "tool_calls" if self._asks else "stop"
         return [*events, Finished(0, reason, frame=frame), Done(reason, frame=frame)]
 

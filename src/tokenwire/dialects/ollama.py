@@ -16,11 +16,14 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, json_frame, word_for
+from tokenwire.dialects.json_balance import is_whole
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import UNREADABLE, json_text
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
+    Data,
     Done,
     Error,
     Event,
@@ -38,23 +41,28 @@ from tokenwire.frame import Frame
 from tokenwire.framing.jsonlines import JSONLinesFramer
 
 
-class FunctionWire(Struct):
+class FunctionWire(Struct, forbid_unknown_fields=True):
     name: str | None = None
-    arguments: Any = None  # an object, whole
+    arguments: str | dict[str, Any] | list[Any] | None = None  # an object, whole
+    index: Any = None  # often 0 for all
+    description: Any = None
 
 
-class ToolCallWire(Struct):
+class ToolCallWire(Struct, forbid_unknown_fields=True):
     id: str | None = None
     function: FunctionWire | None = None
+    type: Any = None
 
 
-class MessageWire(Struct):
+class MessageWire(Struct, forbid_unknown_fields=True):
     content: str | None = None
     thinking: str | None = None
     tool_calls: list[ToolCallWire] | None = None
+    images: Any = None
+    role: Any = None
 
 
-class LineWire(Struct):
+class LineWire(Struct, forbid_unknown_fields=True):
     model: str | None = None
     message: MessageWire | None = None  # /api/chat
     response: str | None = None  # /api/generate
@@ -65,7 +73,40 @@ class LineWire(Struct):
     prompt_eval_count: int | None = None
     eval_count: int | None = None
     error: Any = None
+    logprobs: Any = None
+    image: Any = None  # /api/generate, of models that draw
+    images: Any = None
+    completed: Any = None  # steps of a picture, of so many in all
+    total: Any = None
+    created_at: Any = None
+    total_duration: Any = None
+    load_duration: Any = None
+    prompt_eval_duration: Any = None
+    eval_duration: Any = None
+    context: Any = None
+    remote_model: Any = None
+    remote_host: Any = None
 
+
+SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
+    FunctionWire: {
+        "index": "calls come whole, so that none need be told from another",
+        "description": "of the tool, as it was asked for",
+    },
+    ToolCallWire: {"type": "there is one"},
+    MessageWire: {"role": "an answer is always the assistant's"},
+    LineWire: {
+        "created_at": "when the line was written",
+        "context": "the conversation in tokens, to be sent with the next request: in the frame",
+        "remote_model": "the model in the cloud that stands behind this name",
+        "remote_host": "where it runs",
+        **dict.fromkeys(
+            ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration"),
+            "how long it took",
+        ),
+    },
+}
+"""Fields that give no event, and why."""
 
 DONE_REASONS: Final[Mapping[str, Reason]] = {"stop": "stop", "length": "length"}
 """Anything else is ``other``: ``load`` and ``unload`` answer an empty prompt."""
@@ -79,10 +120,11 @@ class Decoder:
     def __init__(self) -> None:
         self._answer = OneChoice(DONE_REASONS)
         self._calls = 0
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one line."""
-        return read_frame(frame, LineWire, _decode_json, self._receive)
+        return read_frame(frame, LineWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``"done": true`` completes an answer."""
@@ -98,6 +140,7 @@ class Decoder:
         if message.content:
             events.append(Token(message.content, frame=frame))
         events.extend(self._tool_call(call, frame) for call in message.tool_calls or ())
+        events += _data(line, message, frame)
         if line.done:
             if line.prompt_eval_count is not None or line.eval_count is not None:
                 counts = (line.prompt_eval_count, line.eval_count)
@@ -115,7 +158,20 @@ class Decoder:
         function = call.function or FunctionWire()
         arguments = function.arguments
         text = arguments if isinstance(arguments, str) else json_text(arguments or {})
-        return ToolCall(key, 0, call.id or None, function.name, text, complete=True, frame=frame)
+        said = (call.id or None, function.name or None, text)
+        return ToolCall(key, 0, *said, complete=is_whole(text), frame=frame)
+
+
+def _data(line: LineWire, message: MessageWire, frame: Frame) -> list[Event]:
+    """What is no text: pictures, how far they are, and how likely each token was."""
+    steps = {"completed": line.completed, "total": line.total}
+    found = {
+        "images": message.images or line.images,
+        "image": line.image,
+        "progress": steps if any(steps.values()) else None,
+        "logprobs": line.logprobs,
+    }
+    return [Data(kind, value, frame=frame) for kind, value in found.items() if value]
 
 
 class Encoder:

@@ -64,8 +64,7 @@ def read_frame(
     events: list[Event] = []
     for reading in values:
         events += receive(reading.value, frame)
-        if reading.unread:
-            (extras or Extras()).tell(reading.unread, frame, events)
+        (extras or Extras()).tell(reading.unread, frame, events)
     return events
 
 

@@ -4,7 +4,9 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming, and recor
 Azure, OpenRouter, Groq, DeepSeek, xAI, Z.ai, Mistral, Perplexity, Together, Snowflake and others.
 
 An answer is complete when every choice that began has a finish reason, at ``[DONE]`` or at EOF.
-``[DONE]`` alone proves nothing: vLLM, SGLang and OpenRouter send it after an error too.
+``[DONE]`` alone proves nothing: vLLM, SGLang and OpenRouter send it after an error too. It ends a
+choice without a reason where the audio of it ended, or where another choice finished last of all:
+LiteLLM sends one reason for all choices.
 
 `Decoder` reads the whole family: see `tokenwire.dialects.openai_profiles` for its members.
 """
@@ -19,14 +21,23 @@ import msgspec
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects._openai_accents import (
+    CHOICE_STATES,
+    CHUNK_STATES,
+    DELTA_STATES,
+    AccentChoiceWire,
+    AccentChunkWire,
+    AccentDeltaWire,
+    said_in,
+)
 from tokenwire.dialects._openai_choice import Choice
 from tokenwire.dialects._openai_encode import OpenAIChatEncoder
 from tokenwire.dialects._openai_wire import (
     FINISH_REASONS,
     ChoiceWire,
     ChunkWire,
-    UsageWire,
     only_text_of,
+    says_something,
     usage_of,
 )
 from tokenwire.dialects.envelope import Envelope
@@ -37,8 +48,8 @@ from tokenwire.dialects.wire import (
     UNREADABLE,
     MalformedError,
     is_done_sentinel,
-    is_mapping,
     json_or_text,
+    json_text,
     malformed,
     read_leniently,
 )
@@ -61,6 +72,7 @@ from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
 _decode_json = JSONDecoder(ChunkWire).decode
+_decode_accents = JSONDecoder(AccentChunkWire).decode
 
 
 def _read_only_text(payload: bytes) -> Token | None:
@@ -73,21 +85,14 @@ class Decoder:
     Args:
         words: The services' finish words in tokenwire's; an unknown one is ``other``.
         finish_optional: ``[DONE]`` alone proves the end, where no error came. None: only in streams
-            whose ids are empty, as Snowflake's are.
+            all of whose ids are empty, as Snowflake's are.
         retry_codes: Codes of errors after which the same request may succeed, beyond those that all
             services have in common: patterns in lower case.
     """
 
     __slots__ = (
-        "_choices",
-        "_extras",
-        "_finish_optional",
-        "_nameless",
-        "_retry_codes",
-        "_said",
-        "_started",
-        "_usage",
-        "_words",
+        *("_choices", "_counted", "_counts_chunks", "_extras", "_finish_optional", "_last_id"),
+        *("_nameless", "_reader", "_retry_codes", "_said", "_started", "_usage", "_words"),
         "envelope",
     )
 
@@ -102,12 +107,16 @@ class Decoder:
         self._finish_optional = finish_optional
         self._retry_codes = retry_codes
         self._choices: dict[int, Choice] = {}
+        self._counts_chunks = False  # by its index, so that there is one choice
         self._extras = Extras()
         self._started = False
-        self._nameless = False  # the last chunk's id was empty
+        self._nameless: bool | None = None  # all ids are empty; None: none came
+        self._last_id: str | None = None
         self._usage: Usage | None = None
-        self._said: dict[str, Any] | None = None  # what services repeat in every chunk
+        self._said: dict[str, int] | None = None  # digests of what may stand in every chunk
         self.envelope = Envelope(_read_only_text)
+        self._reader: Choice | None = None  # whose text the envelope reads
+        self._counted = 0  # characters of it that are the choice's
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one chunk."""
@@ -121,13 +130,23 @@ class Decoder:
             return self._receive_named(chunk, frame)
         # Nearly every chunk is one piece of one choice's text and nothing else.
         token = only_text_of(chunk, frame)
-        if token is not None and self._started:
+        if token is not None and self._started and chunk.id == self._last_id:
             choice = self._choices.get(token.index)
             if choice is not None and not choice.finished:
-                choice.speak()
+                if choice is not self._reader:
+                    self._count()
+                    self._reader = choice
+                choice.speak(token.text)
                 self.envelope.learn(frame, token)
                 return (token,)
         return self.receive_chunk(chunk, frame)
+
+    def _count(self) -> None:
+        """Take note of the text that the envelope read."""
+        spoken = self.envelope.spoken
+        if self._reader is not None:
+            self._reader.spoken += spoken - self._counted
+        self._counted = spoken
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if all choices are finished: not every service sends ``[DONE]``.
@@ -152,7 +171,11 @@ class Decoder:
         if frame.event == "error":
             return (self._error(read_error(json_or_text(data)), frame),)
         try:
-            chunks = read_leniently(data, ChunkWire)
+            return self._receive_named(_decode_accents(data), frame)
+        except UNREADABLE:
+            pass
+        try:
+            chunks = read_leniently(data, AccentChunkWire)
         except MalformedError as reason:
             error = find_error(json_or_text(data))
             return (self._error(error, frame) if error else malformed(frame, reason),)
@@ -160,9 +183,8 @@ class Decoder:
             return (Unknown(frame=frame),)
         events: list[Event] = []
         for reading in chunks:
-            events += self.receive_chunk(reading.value, frame)
-            if reading.unread:
-                self._extras.tell(reading.unread, frame, events)
+            events += self._receive_named(reading.value, frame)
+            self._extras.tell(reading.unread, frame, events)
         return events
 
     def _receive_named(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
@@ -182,10 +204,9 @@ class Decoder:
     def _receive_done(self, frame: Frame) -> Sequence[Event]:
         if self._all_finished():
             return self._completed(frame)
-        # Snowflake never sends a finish reason, and an empty id in every chunk [R].
-        optional = self._nameless if self._finish_optional is None else self._finish_optional
-        if optional and self._choices:
-            ended = [one.finish(frame) for one in self._choices.values() if not one.finished]
+        running = [one for one in self._choices.values() if not one.finished]
+        if running and all(map(self._may_end, running)):
+            ended = [one.finish(frame) for one in running]
             return [event for events in (*ended, self._completed(frame)) for event in events]
         unfinished = [one.index for one in self._choices.values() if not one.finished]
         missing = f"choices {unfinished} have no finish_reason" if unfinished else "no choice came"
@@ -197,6 +218,13 @@ class Decoder:
                 frame=frame,
             ),
         )
+
+    def _may_end(self, choice: Choice) -> bool:
+        """May the sentinel end this choice, though it has no finish reason?"""
+        # Snowflake never sends a finish reason, and an empty id in every chunk [R].
+        optional = self._nameless if self._finish_optional is None else self._finish_optional
+        # One reason ends all choices at LiteLLM: the others said nothing since.
+        return bool(optional) or choice.audio_ended or (choice.rests and choice.may_end)
 
     def _completed(self, frame: Frame | None) -> Sequence[Event]:
         for choice in self._choices.values():
@@ -212,76 +240,130 @@ class Decoder:
     def receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         """The events of one chunk that was read already, for members that have more than chunks."""
         events: list[Event] = []
+        self._count()
         if not self._started and (chunk.id or chunk.model):
             self._started = True
             events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
-        self._nameless = chunk.id == ""
-        for wire in chunk.choices or ():
+        self._nameless = chunk.id == "" and self._nameless is not False
+        choices = chunk.choices or ()
+        if len(choices) == 1:
+            self._see_whether_it_counts(choices[0].index or 0, chunk.id)
+        self._last_id = chunk.id
+        for wire in choices:
             self._receive_choice(wire, frame, events)
-        self._receive_extras(chunk, frame, events)
+        usage = usage_of(chunk.usage, frame, final=self._all_finished()) if chunk.usage else None
+        self._receive_usage(usage, events)
+        if isinstance(chunk, AccentChunkWire):
+            self._receive_accents(chunk, frame, events)
+        if chunk.choices is None:
+            self._receive_no_choices(chunk, frame, events)
         return events
 
+    def _see_whether_it_counts(self, index: int, id: str | None) -> None:
+        """Some servers number the chunks with it, and their ids too; then there is one choice.
+
+        The second chunk shows it. Of two choices, whose ids are the same, it is the first chunk.
+        """
+        if index == 1 == len(self._choices) and id and self._last_id and id != self._last_id:
+            first = self._choices.get(0)
+            self._counts_chunks |= first is not None and first.began
+
     def _receive_choice(self, wire: ChoiceWire, frame: Frame, events: list[Event]) -> None:
-        index = wire.index or 0
+        index = 0 if self._counts_chunks else wire.index or 0
         choice = self._choices.get(index)
         if choice is None:
             if len(self._choices) == MAX_INDEX:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
                 return
             choice = self._choices[index] = Choice(index)
+        choice.chunks += 1
+        accents = wire if isinstance(wire, AccentChoiceWire) else None
+        finish = wire.finish_reason if wire.finish_reason != "null" else None
         if wire.delta is not None:
-            choice.receive_delta(wire.delta, frame, events)
+            choice.receive_delta(wire.delta, frame, events, last=bool(finish))
         elif wire.text:
             choice.receive_content(wire.text, frame, events)
-        elif wire.message is not None:
-            choice.receive_delta(choice.news_in(wire.message), frame, events)
-        if is_mapping(wire.logprobs) and any(wire.logprobs.values()):
+        elif accents is not None and accents.message is not None:
+            choice.receive_delta(choice.news_in(accents.message), frame, events)
+        if says_something(wire.logprobs):
             events.append(Data("logprobs", wire.logprobs, index, frame=frame))
-        if wire.content_filter_results:
+        if says_something(wire.content_filter_results):
             self._say_once("content_filter", wire.content_filter_results, index, frame, events)
-        if wire.content_filter_offsets:
-            offsets = wire.content_filter_offsets
-            self._say_once("content_filter_offsets", offsets, index, frame, events)
-        if wire.finish_reason and wire.finish_reason != "null":
-            choice.receive_finish(wire.finish_reason, self._words, frame, events)
+        if accents is not None:
+            self._receive_states(accents, index, frame, events)
+        if finish:
+            choice.receive_finish(finish, self._words, frame, events)
+            for one in self._choices.values():
+                one.rests = True
         if not choice.runs:
             self.envelope.forget()
-        if wire.usage is not None:
-            self._receive_usage(wire.usage, frame, events)
+        if accents is not None and accents.usage is not None:
+            final = self._all_finished()
+            self._receive_usage(usage_of(accents.usage, frame, final=final), events)
 
-    def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
-        usage = usage_of(wire, frame, final=self._all_finished())
-        if usage != self._usage:
+    def _receive_usage(self, usage: Usage | None, events: list[Event]) -> None:
+        if usage is not None and usage != self._usage:
             self._usage = usage
             events.append(usage)
 
-    def _receive_extras(self, chunk: ChunkWire, frame: Frame, events: list[Event]) -> None:
-        usage = chunk.usage or (chunk.x_groq and chunk.x_groq.usage)
-        if usage:
-            self._receive_usage(usage, frame, events)
-        if chunk.citations or chunk.search_results or chunk.images or chunk.moderation:
-            for kind in ("citations", "search_results", "images", "moderation"):
-                if value := getattr(chunk, kind):
-                    self._say_once(kind, value, 0, frame, events)
-        if chunk.prompt_filter_results:
+    # --- what single services have beside it ---
+
+    def _receive_states(
+        self, wire: AccentChoiceWire, index: int, frame: Frame, events: list[Event]
+    ) -> None:
+        if wire.delta is not None:
+            self._say_states(wire.delta, DELTA_STATES, index, frame, events)
+        elif wire.message is not None:
+            self._say_states(wire.message, DELTA_STATES, index, frame, events)
+        self._say_states(wire, CHOICE_STATES, index, frame, events)
+
+    def _receive_accents(self, chunk: AccentChunkWire, frame: Frame, events: list[Event]) -> None:
+        groq = chunk.x_groq
+        if groq is not None and groq.usage is not None:
+            self._receive_usage(usage_of(groq.usage, frame, final=self._all_finished()), events)
+        self._say_states(chunk, CHUNK_STATES, 0, frame, events)
+        if says_something(chunk.prompt_filter_results):
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
-        wrong = chunk.error or chunk.base_resp or chunk.choices is None
-        error = find_error(json_or_text(frame.data or b"")) if wrong else None
-        if error is None and chunk.x_groq is not None and chunk.x_groq.error:
-            error = read_error(chunk.x_groq.error)
+        error = None
+        if chunk.error or chunk.base_resp:
+            error = find_error(json_or_text(frame.data or b""))
+        if error is None and groq is not None and groq.error:
+            error = read_error(groq.error)
         if error is not None:
             events[:] = [event for event in events if not _ends(event)]
             events.append(self._error(error, frame))
-        elif chunk.choices is None and not events:
+            return
+        wrong = next((one.error for one in chunk.choices or () if one.error), None)
+        if wrong is not None:
+            events.append(self._error(read_error(wrong), frame))
+
+    def _receive_no_choices(self, chunk: ChunkWire, frame: Frame, events: list[Event]) -> None:
+        if events and isinstance(events[-1], Error):
+            return
+        error = find_error(json_or_text(frame.data or b""))
+        if error is not None:
+            events.append(self._error(error, frame))
+        elif not events and not (chunk.id and chunk.object):
             events.append(Unknown(frame=frame))
+
+    def _say_states(
+        self,
+        wire: AccentChunkWire | AccentChoiceWire | AccentDeltaWire,
+        names: tuple[str, ...],
+        index: int,
+        frame: Frame,
+        events: list[Event],
+    ) -> None:
+        for kind, value in said_in(wire, names):
+            self._say_once(kind, value, index, frame, events)
 
     def _say_once(
         self, kind: str, value: Any, index: int, frame: Frame, events: list[Event]
     ) -> None:
-        if self._said is None:
-            self._said = {}
-        if self._said.get(f"{kind}{index}") != value:
-            self._said[f"{kind}{index}"] = value
+        said = self._said = {} if self._said is None else self._said
+        digest = hash(json_text(value))
+        if said.get(f"{kind}{index}") != digest:
+            said[f"{kind}{index}"] = digest
             events.append(Data(kind, value, index, frame=frame))
 
 
@@ -311,14 +393,19 @@ OPENAI_CHAT = Dialect(
         heartbeats="comments at some services",
         quirks=(
             "Q12: chunks without choices, and choices without delta, are no fault",
-            "Q13: Snowflake sends no finish reason and empty ids; there [DONE] ends the answer",
+            "Q13: Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
+            " so it does behind audio, and for choices silent since another of them finished",
             'Q15: a finish_reason of "" or "null" is none',
             "Q16, Q17: [DONE] alone proves nothing, and its absence disproves nothing",
-            "Q24: a whole message at the end says again what was told; only news is told",
+            "Q24: a whole message at the end says again what was told; only news is told. So it is"
+            " with a last delta that is all of the text",
             "Q25: the same text in two fields is told once",
             "Q26: counts replace each other, null says nothing",
             "Q27: calls without index, with index 0 for all, without ids or with late names are"
             " told apart",
+            "a call is complete when its arguments are whole JSON, or none, and the choice ended",
+            "an index that counts chunks, as their ids do, is no choice",
+            "a field that says something is Data of its name, one that nobody knows Data('extra')",
             "Q28: arguments sent as an object are written out as JSON text",
             "Q40, Q41: half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
             "Q42: choices interleave; each ends by its own finish reason",

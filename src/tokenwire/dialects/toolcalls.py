@@ -46,6 +46,7 @@ class Fragment(Struct, gc=False):
         name: As sent; empty is none.
         arguments: A piece of the JSON text.
         free: The arguments are no JSON but any text, as of custom tools.
+        whole: They are all there is, whatever came before.
     """
 
     index: int | None = None
@@ -53,6 +54,7 @@ class Fragment(Struct, gc=False):
     name: str | None = None
     arguments: str = ""
     free: bool = False
+    whole: bool = False
 
 
 class _Slot(Struct):
@@ -83,7 +85,7 @@ class ToolCallSlots:
 
     Args:
         choice: Its index.
-        name: What the keys begin with, where it is not the index.
+        prefix: What the keys begin with, where it is not the index and a colon.
         cumulative: Each fragment of a call has all its arguments so far.
 
     Attributes:
@@ -91,13 +93,13 @@ class ToolCallSlots:
     """
 
     __slots__ = (
-        *("_by_id", "_by_index", "_choice", "_in_order", "_last", "_name", "_touched"),
+        *("_by_id", "_by_index", "_choice", "_in_order", "_last", "_prefix", "_touched"),
         "cumulative",
     )
 
-    def __init__(self, choice: int, *, name: int | None = None, cumulative: bool = False) -> None:
+    def __init__(self, choice: int, *, prefix: str | None = None, cumulative: bool = False) -> None:
         self._choice = choice
-        self._name = choice if name is None else name
+        self._prefix = f"{choice}:" if prefix is None else prefix
         self.cumulative = cumulative
         self._by_index: dict[int, _Slot] = {}
         self._by_id: dict[str | int, _Slot] = {}
@@ -107,6 +109,11 @@ class ToolCallSlots:
 
     def __len__(self) -> int:
         return len(self._in_order)
+
+    @property
+    def whole(self) -> bool:
+        """No arguments that came since calls were last closed are cut."""
+        return all(slot.whole for slot in self._touched.values())
 
     def receive(self, fragments: Sequence[Fragment], frame: Frame) -> list[Event]:
         """The events of one delta's fragments: what each says that was not said before."""
@@ -139,10 +146,20 @@ class ToolCallSlots:
         """The calls that are complete now, if their arguments are; each is told once."""
         touched = [self._touched[number] for number in sorted(self._touched)]
         self._touched.clear()
-        whole = [slot for slot in touched if slot.whole and not slot.told]
-        for slot in whole:
-            slot.told = True
-        return [ToolCall(slot.key, self._choice, complete=True, frame=frame) for slot in whole]
+        return [event for slot in touched for event in self._closed(slot, frame)]
+
+    def close_at(self, index: int, frame: Frame) -> list[Event]:
+        """The same of the call with this index."""
+        slot = self._by_index.get(index)
+        if slot is None or self._touched.pop(slot.number, None) is None:
+            return []
+        return self._closed(slot, frame)
+
+    def _closed(self, slot: _Slot, frame: Frame) -> list[Event]:
+        if slot.told or not slot.whole:
+            return []
+        slot.told = True
+        return [ToolCall(slot.key, self._choice, complete=True, frame=frame)]
 
     # --- the ladder ---
 
@@ -177,7 +194,7 @@ class ToolCallSlots:
 
     def _open(self, one: Fragment) -> _Slot:
         number = len(self._in_order)
-        slot = _Slot(number, f"{self._name}:{number}", free=one.free)
+        slot = _Slot(number, f"{self._prefix}{number}", free=one.free)
         self._in_order.append(slot)
         if one.index is not None:
             self._by_index[one.index] = slot
@@ -216,6 +233,8 @@ class ToolCallSlots:
         if rest is None:
             if check.closed and _same_value(said.text, text):
                 return ""
+            if one.whole:
+                return ""  # it was written in another way: what is cut stays so
             return None if self.cumulative else text
         # In JSON hardly anything can be followed by its own beginning.
         if (

@@ -5,6 +5,7 @@ Shared by the dialects and by the reading of responses that are no stream.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -96,13 +97,21 @@ class VendorError(msgspec.Struct, frozen=True):
         )
 
 
+# `error` at the beginning of a word of more letters, as in "errors", says nothing.
+_ERROR_TEXT: Final = re.compile(r"\s*\[?error\b[\]:\s-]*(.*)", re.DOTALL | re.IGNORECASE)
+
+
 def find_error(document: Any) -> VendorError | None:
     """The error that a JSON document reports, in any of the shapes that services use; or None.
 
     Shapes: ``{"error": {...}}``, ``{"error": "text"}``, ``{"errors": [...]}``,
     ``[{"error": ...}]``, ``{"object": "error", ...}``, ``{"error_code", "error_msg"}``,
-    ``{"base_resp": {...}}``, ``{"code", "msg"}``, ``{"detail": ...}``.
+    ``{"base_resp": {...}}``, ``{"code", "msg"}``, ``{"detail": ...}``. A text where a document
+    should be is one if it says so: ``[ERROR] overloaded``, ``error: out of memory``.
     """
+    if isinstance(document, str):
+        said = _ERROR_TEXT.fullmatch(document)
+        return VendorError(said[1].strip() or document) if said else None
     if is_list(document) and document:
         document = document[0]
     if not is_mapping(document):

@@ -17,6 +17,7 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
+from tokenwire.dialects.lenient import without_extra
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.openai_chat import Decoder as ChatDecoder
 from tokenwire.dialects.vendor_errors import find_error, read_error
@@ -66,6 +67,9 @@ STOP_REASONS: Final[Mapping[str, Reason]] = {
 }
 """Anything else is ``other``."""
 
+# Beside the chunks of chat: the warnings are told here, the others are of no interest.
+_BESIDE: Final = ("system", "model_id", "model_version", "created_at")
+
 _RUNNING: Final = "not_finished"
 
 _decode_json = JSONDecoder(EventWire).decode
@@ -104,7 +108,7 @@ class Decoder:
             events += self._receive_warnings(wire.system.get("warnings"), frame)
         if wire.choices is not None:
             self._chat = self._chat or ChatDecoder()
-            return [*events, *self._chat.receive_frame(frame)]
+            return [*events, *without_extra(self._chat.receive_frame(frame), *_BESIDE)]
         events[:0] = self._choice.start(frame, None, wire.model_id)
         for result in (wire.results or ())[:1]:
             events += self._receive_result(result, frame)

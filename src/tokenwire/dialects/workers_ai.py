@@ -12,23 +12,22 @@ An answer is complete at ``[DONE]``, unless an error came, or at EOF after a fin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from msgspec.json import Decoder as JSONDecoder
+from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._ai_gateway import RESUME, RESUMPTION
-from tokenwire.dialects._openai_encode import call_document, error_document, usage_document
-from tokenwire.dialects._openai_wire import (
-    FINISH_REASONS,
-    ChoiceWire,
-    ChunkWire,
-    DeltaWire,
-    FunctionWire,
-    ToolCallWire,
-    arguments_of,
+from tokenwire.dialects._openai_accents import (
+    AccentChoiceWire,
+    AccentChunkWire,
+    AccentDeltaWire,
+    AccentToolCallWire,
 )
+from tokenwire.dialects._openai_encode import call_document, error_document, usage_document
+from tokenwire.dialects._openai_wire import FINISH_REASONS, Content, FunctionWire, arguments_of
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.openai_chat import Decoder as FamilyDecoder
 from tokenwire.dialects.openai_profiles import PROFILES
@@ -49,14 +48,14 @@ from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
 
-class NativeCallWire(ToolCallWire, gc=False):
+class NativeCallWire(AccentToolCallWire, gc=False, frozen=True, forbid_unknown_fields=True):
     name: str | None = None
-    arguments: Any = None  # an object, whole
+    arguments: Content = None  # an object, whole
 
 
-class NativeWire(ChunkWire, gc=False):
-    response: Any = None  # a text; a number or an object in JSON mode
-    tool_calls: list[NativeCallWire] | None = None
+class NativeWire(AccentChunkWire, gc=False, frozen=True, forbid_unknown_fields=True):
+    response: Content = None  # a text; a number or an object in JSON mode
+    tool_calls: tuple[NativeCallWire, ...] | None = None
     finish_reason: str | None = None
 
 
@@ -69,12 +68,13 @@ class Decoder:
     def __init__(self) -> None:
         retry_codes = PROFILES["cloudflare"].retry_codes
         self._family = FamilyDecoder(finish_optional=True, retry_codes=retry_codes)
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if frame.event or is_done_sentinel(frame.data or b""):
             return self._family.receive_frame(frame)
-        return read_frame(frame, NativeWire, _decode_json, self._receive)
+        return read_frame(frame, NativeWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete after a finish reason; without one ``[DONE]`` is missing."""
@@ -82,24 +82,26 @@ class Decoder:
 
     def _receive(self, wire: NativeWire, frame: Frame) -> Sequence[Event]:
         if wire.response is not None or wire.tool_calls or wire.finish_reason:
-            wire.choices = [_as_choice(wire), *(wire.choices or ())[1:]]
+            wire = replace(wire, choices=(_as_choice(wire), *(wire.choices or ())[1:]))
         return self._family.receive_chunk(wire, frame)
 
 
-def _as_choice(wire: NativeWire) -> ChoiceWire:
+def _as_choice(wire: NativeWire) -> AccentChoiceWire:
     """The first choice, with what stands beside it; what it says itself is not said twice."""
-    choice = wire.choices[0] if wire.choices else ChoiceWire()
-    delta = choice.delta or DeltaWire()
-    delta.content = delta.content or arguments_of(wire.response)
-    delta.tool_calls = delta.tool_calls or [_as_call(call) for call in wire.tool_calls or ()]
-    choice.delta = delta
-    choice.finish_reason = choice.finish_reason or wire.finish_reason
-    return choice
+    choice = wire.choices[0] if wire.choices else AccentChoiceWire()
+    delta = choice.delta or AccentDeltaWire()
+    calls = tuple(_as_call(call) for call in wire.tool_calls or ())
+    delta = replace(
+        delta,
+        content=delta.content or arguments_of(wire.response),
+        tool_calls=delta.tool_calls or calls,
+    )
+    return replace(choice, delta=delta, finish_reason=choice.finish_reason or wire.finish_reason)
 
 
-def _as_call(call: NativeCallWire) -> ToolCallWire:
+def _as_call(call: NativeCallWire) -> AccentToolCallWire:
     function = call.function or FunctionWire(call.name, call.arguments)
-    return ToolCallWire(call.index, call.id, function)
+    return AccentToolCallWire(call.index, call.id, function)
 
 
 class Encoder:
