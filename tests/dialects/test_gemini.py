@@ -402,13 +402,13 @@ def test_too_many_candidates() -> None:
 def test_q28_arguments_come_as_objects() -> None:
     parts: list[dict[str, Any]] = [
         {"functionCall": {"name": "f", "args": {"a": [1, "é"]}}},
-        {"functionCall": {"name": "f", "id": "x"}},
+        {"functionCall": {"name": "f"}},
         {"functionCall": {"name": "g", "args": '{"text":1}'}},
         {"functionCall": {}},
     ]
     assert decode(part(*parts), finish("STOP")) == [
         ToolCall("0:0", 0, None, "f", '{"a":[1,"é"]}', True),
-        ToolCall("0:1", 0, "x", "f", "{}", True),
+        ToolCall("0:1", 0, None, "f", "{}", True),
         ToolCall("0:2", 0, None, "g", '{"text":1}', True),
         *CALLED,
     ]
@@ -422,6 +422,97 @@ def test_arguments_that_json_encoders_refuse() -> None:
         (b'{"a":' + b"9" * 40 + b"}", '{"a":' + "9" * 40 + "}"),
     ):
         assert decode(chunk % args) == [ToolCall("0:0", 0, None, "f", text, True)]
+
+
+def _whole(arguments: str) -> ToolCall:
+    return ToolCall("0:0", arguments=arguments, complete=True)
+
+
+EMPTY = call(id="x", name="f", args={})
+BEGUN = ToolCall("0:0", 0, "x", "f")
+EMPTY_END = ToolCall("0:0", arguments="{}", complete=True)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "told"),
+    [
+        ([EMPTY], [EMPTY_END]),
+        ([EMPTY, EMPTY], [EMPTY_END]),
+        ([EMPTY, call(id="x", name="f", args={"a": 1})], [_whole('{"a":1}')]),
+        ([EMPTY, call(id="x", args={"a": 1}), call(id="x", args={"a": 1})], [_whole('{"a":1}')]),
+        ([EMPTY, part({"text": "a"})], [Token("a"), EMPTY_END]),
+        (
+            [EMPTY, call(id="y", name="f", args={"a": 1})],
+            [EMPTY_END, ToolCall("0:1", 0, "y", "f", '{"a":1}', True)],
+        ),
+        (
+            [EMPTY, call(id="x", name="g", args={"a": 1})],
+            [EMPTY_END, ToolCall("0:1", 0, "x", "g", '{"a":1}', True)],
+        ),
+    ],
+)
+def test_a_call_that_comes_again(chunks: list[Any], told: list[Event]) -> None:
+    """With its arguments, or as it was: it is one call, by its id."""
+    assert decode(*chunks, finish("STOP")) == [BEGUN, *told, *CALLED]
+    assert decode(*chunks) == [BEGUN, *told]
+
+
+def test_a_call_told_already_that_comes_again() -> None:
+    first = {"id": "x", "name": "f", "args": {"a": 1}}
+    more = {**first, "args": {"a": 1, "b": 2}}
+    other = {**first, "args": {"a": 2}}
+    text = {**first, "args": "[1]"}
+    assert decode(*(call(**one) for one in (first, first, more, other, text))) == [
+        ToolCall("0:0", 0, "x", "f", '{"a":1}', True),
+        Data("functionCall", more),
+        ToolCall("0:1", 0, "x", "f", '{"a":2}', True),
+        ToolCall("0:2", 0, "x", "f", "[1]", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["Hello", " you", "Hello you"], ["Hello", " you"]),
+        (["Hello", " you", "Hello yo"], ["Hello", " you", "Hello yo"]),
+        (["Ha", "Ha"], ["Ha", "Ha"]),
+    ],
+)
+def test_the_whole_text_once_more_beside_the_finish_reason(
+    texts: list[str], told: list[str]
+) -> None:
+    *before, last = texts
+    chunks = [part({"text": text}) for text in before]
+    sent = [*chunks, part({"text": last}, finishReason="STOP")]
+    assert decode(*sent) == [*map(Token, told), *STOPPED]
+    stopping = [part({"text": text}, finishReason="STOP") for text in texts]
+    assert decode(*stopping)[:-2] == [*map(Token, texts)]  # an older model's
+    assert decode(*chunks, part({"text": last})) == [*map(Token, texts)]
+
+
+def test_the_envelope_of_code_assist() -> None:
+    sent = [{"response": chunk, "traceId": "t"} for chunk in CHUNKS]
+    outcome = in_every_cut(lambda chunks: read(chunks, GEMINI_SSE), _sse(*sent))
+    assert outcome.events == SAID
+    assert read([_sse(*sent)], "auto").events == SAID
+    assert decode({"response": {"error": {"message": "no"}}}) == [Error("vendor", "no")]
+    assert decode({"response": {"response": CHUNKS[0]}})[0] == Unknown()
+
+
+def test_what_stands_beside_the_content() -> None:
+    odds = {"topCandidates": [{"candidates": [{"token": "a"}]}]}
+    said = {"logprobsResult": odds, "avgLogprobs": -0.5, "audioTranscription": {"text": "a"}}
+    heard = part({"audioTranscription": {"text": "b"}})
+    assert decode(heard, finish("STOP", **said), finish("STOP", **said))[:-2] == [
+        Data("audioTranscription", {"text": "b"}),
+        *(Data(kind, value) for kind, value in said.items()),
+    ]
+
+
+def test_what_nobody_knew_of_is_told_once() -> None:
+    chunks = [{**part({"text": text, "mood": "calm"}), "route": 7} for text in "ab"]
+    mood = {"candidates[0].content.parts[0].mood": "calm", "route": 7}
+    assert decode(*chunks) == [Token("a"), Data("extra", mood), Token("b")]
 
 
 def patches(*said: dict[str, Any], more: bool = True, **rest: Any) -> dict[str, Any]:
@@ -499,7 +590,7 @@ def test_patches_that_were_cut_are_not_complete() -> None:
         Finished(0, "length", "MAX_TOKENS"),
         Done("length"),
     ]
-    assert decode(patches(A, name="f")) == [begun]
+    assert decode(patches(A, name="f")) == [begun, ToolCall("0:0", arguments='{"a":"x"}')]
 
 
 @pytest.mark.parametrize(
@@ -773,7 +864,8 @@ def answers(draw: st.DrawFn) -> list[Event]:
     number = 0
     for arguments in draw(st.lists(_values, max_size=2)):
         text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-        id = draw(st.none() | words)
+        # One with an id, but without arguments, waits for them; ids tell calls apart.
+        id = None if text == "{}" else draw(st.none() | words.map(f"{number}{{}}".format))
         body.append(ToolCall(f"0:{number}", 0, id, draw(words), text, True))
         number += 1
     start: list[Event] = [Started(draw(words), draw(words))]

@@ -7,7 +7,13 @@ from typing import Final
 from tokenwire.dialects import Notes
 
 # The same in both framings: detection tells those apart.
-MARKS: Final = (("candidates",), ("promptFeedback",), ("usageMetadata",))
+MARKS: Final = (
+    ("candidates",),
+    ("promptFeedback",),
+    ("usageMetadata",),
+    ("response.candidates",),  # Code Assist
+    ("response.usageMetadata",),
+)
 
 _VENDOR: Final = "Google Gemini, on the developer API and Vertex AI"
 _SOURCES: Final = (
@@ -28,6 +34,9 @@ _QUIRKS: Final = (
     "Q43: gateways glue several chunks into one.",
     "A call finishes with STOP: told as tool_calls. A blocked prompt has no candidates, but a"
     " blockReason.",
+    "Code Assist puts each chunk into an object, as its response.",
+    "A call with an id but without arguments may come again with them: it is one call.",
+    "Some gateways send the whole text once more beside the finishReason: it is told once.",
     "A thoughtSignature may stand on any part, also on an empty text.",
 )
 _DOUBTFUL: Final = (

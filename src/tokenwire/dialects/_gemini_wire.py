@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct
 
 from tokenwire.events import Reason
 
+_NOTHING: Final = Raw()
 
-class _Wire(Struct, rename="camel"):
+
+class _Wire(Struct, rename="camel", forbid_unknown_fields=True):
     """Names as in JSON."""
 
 
@@ -20,6 +22,7 @@ class PartialArgWire(_Wire):
     number_value: int | float | None = None
     bool_value: bool | None = None
     null_value: Any = UNSET  # JSON null is how a null is said
+    will_continue: Any = None  # not told: what follows says so too
 
 
 class FunctionCallWire(_Wire):
@@ -42,10 +45,15 @@ class PartWire(_Wire):
     tool_call: Any = None  # the vendor's own tools
     tool_response: Any = None
     function_response: Any = None
+    audio_transcription: Any = None
+    # Not told: how a medium was read.
+    media_resolution: Raw = _NOTHING
+    video_metadata: Raw = _NOTHING
 
 
 class ContentWire(_Wire):
     parts: list[PartWire] | None = None
+    role: Raw = _NOTHING  # always the model's
 
 
 class CandidateWire(_Wire):
@@ -58,6 +66,10 @@ class CandidateWire(_Wire):
     citation_metadata: Any = None
     safety_ratings: Any = None
     continuation_token: Any = None
+    logprobs_result: Any = None
+    avg_logprobs: Any = None
+    audio_transcription: Any = None
+    token_count: Raw = _NOTHING  # counted in the usage
 
 
 class UsageWire(_Wire):
@@ -66,6 +78,14 @@ class UsageWire(_Wire):
     total_token_count: int | None = None
     thoughts_token_count: int | None = None
     cached_content_token_count: int | None = None
+    # The same counts in parts, and what is no count of tokens: not told.
+    cache_tokens_details: Raw = _NOTHING
+    candidates_tokens_details: Raw = _NOTHING
+    prompt_tokens_details: Raw = _NOTHING
+    service_tier: Raw = _NOTHING
+    tool_use_prompt_token_count: Raw = _NOTHING
+    tool_use_prompt_tokens_details: Raw = _NOTHING
+    traffic_type: Raw = _NOTHING
 
 
 class ChunkWire(_Wire):
@@ -75,6 +95,10 @@ class ChunkWire(_Wire):
     model_version: str | None = None
     response_id: str | None = None
     error: Any = None
+    response: ChunkWire | None = None  # Code Assist puts the whole chunk into it
+    # Not told: a time, and an id for support.
+    create_time: Raw = _NOTHING
+    trace_id: Raw = _NOTHING
 
 
 FINISH_REASONS: Final[Mapping[str, Reason]] = {
@@ -129,6 +153,7 @@ DATA_IN_PART: Final = {
     "tool_call": "toolCall",
     "tool_response": "toolResponse",
     "function_response": "functionResponse",
+    "audio_transcription": "audioTranscription",
 }
 DATA_IN_CANDIDATE: Final = {
     "grounding_metadata": "groundingMetadata",
@@ -136,4 +161,7 @@ DATA_IN_CANDIDATE: Final = {
     "citation_metadata": "citationMetadata",
     "safety_ratings": "safetyRatings",
     "continuation_token": "continuationToken",
+    "logprobs_result": "logprobsResult",
+    "avg_logprobs": "avgLogprobs",
+    "audio_transcription": "audioTranscription",
 }

@@ -521,7 +521,7 @@ ANTHROPIC_MESSAGES = Dialect(
             "A thought's signature is to be sent back as it came. Blocks that come whole are Data:"
             " redacted_thinking, results of server tools, fallback, compaction; so are stop_details"
             " of a refusal.",
-            "A call is complete when its block is closed or replaced, or the message ends in it, and"
+            "A call is complete when its block is closed or replaced or the message ends in it, and"
             " its JSON is whole. Without a fragment of arguments it has none, unless max_tokens cut"
             " it right there.",
             "message_start may have content: a call that a program made, or at some gateways all of"

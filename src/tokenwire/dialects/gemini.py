@@ -12,7 +12,7 @@ finish reason behind which text came proves nothing there any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import UNSET
 from msgspec.json import Decoder as JSONDecoder
@@ -33,7 +33,9 @@ from tokenwire.dialects._gemini_wire import (
     PartWire,
     UsageWire,
 )
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
@@ -70,20 +72,24 @@ _CUTTING: Final = frozenset({"length", "content_filter", "error", "other"})
 # that a model can write, and a bound for a hostile server.
 MAX_PATCHED: Final = 4 * 1024 * 1024
 
-_NOTHING: Final = ChunkWire()
 _NO_CALL: Final = (None, FunctionCallWire())  # the latter ends a call
 
 _decode_json = JSONDecoder(ChunkWire).decode
 
 
+_Signature: TypeAlias = tuple[str | None, dict[str, int]]
+
+
 class _OpenCall:
-    """A call whose arguments come in patches."""
+    """A call whose arguments come in patches, or that may come again with arguments."""
 
-    __slots__ = ("arguments", "id", "key", "sound")
+    __slots__ = ("arguments", "empty", "id", "key", "name", "sound")
 
-    def __init__(self, key: str, id: str | None) -> None:
+    def __init__(self, key: str, call: FunctionCallWire, *, empty: bool) -> None:
         self.key = key
-        self.id = id
+        self.id = call.id
+        self.name = call.name
+        self.empty = empty  # it came whole, without arguments
         self.arguments = PatchedArguments()
         self.sound = True
 
@@ -103,6 +109,8 @@ class _Choice:
         "refuted",
         "refuted_counted",
         "said",
+        "text",
+        "told",
         "went_on",
     )
 
@@ -118,7 +126,9 @@ class _Choice:
         self.went_on = False  # more followed, and no finish reason with it or behind it
         self.message: str | None = None
         self.frame: Frame | None = None  # that of the finish reason
-        self.said: dict[str, Any] = {}  # what may be repeated in every chunk
+        self.said: dict[str, int] = {}  # what may be repeated in every chunk: digests
+        self.told: dict[str, _Signature] = {}  # calls that came whole, by id
+        self.text: Pieces | None = None
 
     @property
     def reason(self) -> Reason:
@@ -135,6 +145,17 @@ class _Choice:
         the last chunk that was not in those: Vertex counts an older model's answer at its end.
         """
         return self.finish != self.refuted or (self.counted and not self.refuted_counted)
+
+    def is_repeated(self, part: PartWire) -> bool:
+        """Is this, beside the finish reason, all of the text once more, which came in pieces?
+
+        It might be a model that says the same again as its last words; but none was seen to end
+        so, and some gateways do: they add up what they streamed. Older models, which finish in
+        every chunk, are believed.
+        """
+        text = None if part.thought or self.finish or self.refuted else part.text
+        told = self.text
+        return bool(text and told and told.several and told.agreement(text) == 2)
 
     def refute(self) -> None:
         """More of the answer came: what was said of its end was not so."""
@@ -156,10 +177,12 @@ class Decoder:
         self._closed = False
         self._sentinel = False
         self._choices: dict[int, _Choice] = {}
-        self._feedback: Any = None
+        self._feedback: int | None = None
         self._started = False
         self._usage: Usage | None = None
         self._patched = 0
+        self._room = Room()
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one chunk, or those of the end of the array."""
@@ -170,7 +193,7 @@ class Decoder:
         if is_done_sentinel(data):  # of some gateways: no more will come, finished or not
             self._sentinel = True
             return (Unknown(frame=frame),)
-        return read_frame(frame, ChunkWire, _decode_json, self._receive_chunk)
+        return read_frame(frame, ChunkWire, _decode_json, self._receive_chunk, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if every candidate is finished, or the prompt was blocked."""
@@ -185,6 +208,8 @@ class Decoder:
         finished = [one for one in choices if one.finish is not None]
         unproven = 0
         events: list[Event] = []
+        for one in choices:
+            self._close(one, False, frame, events)
         for one in finished:
             reason = one.reason
             believed = one.proven if broken else not one.went_on
@@ -205,8 +230,13 @@ class Decoder:
         return Done(finished[0].reason, frame=frame)
 
     def _receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+        whole = chunk
+        chunk = chunk.response or chunk
         if chunk.error:
-            return (read_error(json_or_text(frame.data or b"")).event(frame),)
+            said = json_or_text(frame.data or b"")
+            if chunk is not whole and is_mapping(said):
+                said = said.get("response")
+            return (read_error(said).event(frame),)
         events: list[Event] = []
         if not self._started and (chunk.response_id or chunk.model_version):
             self._started = True
@@ -214,17 +244,20 @@ class Decoder:
             events.append(Started(id, model, frame=frame))
         for candidate in chunk.candidates or ():
             self._receive_candidate(candidate, frame, events)
-        if chunk.prompt_feedback and chunk.prompt_feedback != self._feedback:
+        if chunk.prompt_feedback:
             self._receive_feedback(chunk.prompt_feedback, frame, events)
         if chunk.usage_metadata is not None:
             self._receive_usage(chunk.usage_metadata, frame, events)
-        if chunk == _NOTHING:
+        if not events and _is_empty(chunk):
             events.append(Unknown(frame=frame))
         return events
 
     def _receive_feedback(self, feedback: Any, frame: Frame, events: list[Event]) -> None:
         """What became of the prompt: where it was blocked, no candidate comes."""
-        self._feedback = feedback
+        digest = hash(json_text(feedback))
+        if digest == self._feedback:
+            return
+        self._feedback = digest
         events.append(Data("promptFeedback", feedback, frame=frame))
         reason = _word(feedback.get("blockReason")) if is_mapping(feedback) else None
         if reason is None:
@@ -246,14 +279,17 @@ class Decoder:
                 return
             choice = self._choices[index] = _Choice(index)
         if candidate.content is not None:
-            for part in candidate.content.parts or ():
+            parts = candidate.content.parts or []
+            if candidate.finish_reason and len(parts) == 1 and choice.is_repeated(parts[0]):
+                parts = []
+            for part in parts:
                 if part.text or part.function_call not in _NO_CALL or part.inline_data is not None:
                     choice.refute()
                 self._receive_part(part, choice, frame, events)
         for name, kind in DATA_IN_CANDIDATE.items():
             value = getattr(candidate, name)
-            if value and choice.said.get(kind) != value:
-                choice.said[kind] = value
+            if value and choice.said.get(kind) != (digest := hash(json_text(value))):
+                choice.said[kind] = digest
                 events.append(Data(kind, value, index, frame=frame))
         finish = _word(candidate.finish_reason)
         if finish is not None and not choice.blocked:
@@ -271,6 +307,9 @@ class Decoder:
             events.append(Reasoning(part.text, index, signature=signature, frame=frame))
             return
         if part.text:
+            if choice.text is None:
+                choice.text = Pieces(self._room)
+            choice.text.add(part.text)
             events.append(Token(part.text, index, frame=frame))
         if part.function_call is not None:
             self._receive_call(part.function_call, choice, frame, events)
@@ -287,7 +326,24 @@ class Decoder:
         self, call: FunctionCallWire, choice: _Choice, frame: Frame, events: list[Event]
     ) -> None:
         open_call = choice.open_call
-        if open_call is None or (call.name and not (call.id and call.id == open_call.id)):
+        if open_call is not None and open_call.empty and _is_again(call, open_call):
+            if call.args:  # now it has them
+                choice.open_call, text = None, _arguments(call.args)
+                said = ToolCall(open_call.key, choice.index, None, None, text, True, frame=frame)
+                events.append(said)
+                choice.told[call.id or ""] = _signature(call)
+            return
+        if call.id and (told := choice.told.get(call.id)) is not None:
+            again = _signature(call)
+            if again == told:
+                return
+            if again[0] == told[0] and told[1].items() <= again[1].items():
+                # The same with further arguments: it cannot be taken back, nor run twice.
+                value = {"id": call.id, "name": call.name, "args": call.args}
+                events.append(Data("functionCall", value, choice.index, frame=frame))
+                return
+        another = call.name and not (call.id and open_call and call.id == open_call.id)
+        if open_call is None or open_call.empty or another:
             # Calls come one behind the other, so what is open ends here: its end may be missing.
             self._close(choice, True, frame, events)
             if not (call.id or call.name or call.args or call.partial_args):
@@ -295,18 +351,30 @@ class Decoder:
             if choice.calls == MAX_INDEX:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
                 return
-            key = f"{choice.index}:{choice.calls}"
-            choice.calls += 1
-            said = (key, choice.index, call.id or None, call.name or None)
-            if call.args or not (call.partial_args or call.will_continue):
-                text = call.args if isinstance(call.args, str) else json_text(call.args or {})
-                events.append(ToolCall(*said, text, True, frame=frame))
+            open_call = self._begin(call, choice, frame, events)
+            if open_call is None or open_call.empty:
                 return
-            events.append(ToolCall(*said, frame=frame))
-            open_call = choice.open_call = _OpenCall(key, call.id)
         self._receive_patches(call.partial_args or (), open_call, frame, events)
         if not call.will_continue:
             self._close(choice, True, frame, events)
+
+    def _begin(
+        self, call: FunctionCallWire, choice: _Choice, frame: Frame, events: list[Event]
+    ) -> _OpenCall | None:
+        """A new call; None where it is whole."""
+        key = f"{choice.index}:{choice.calls}"
+        choice.calls += 1
+        said = (key, choice.index, call.id or None, call.name or None)
+        whole = not (call.partial_args or call.will_continue)
+        if call.args or (whole and not call.id):
+            events.append(ToolCall(*said, _arguments(call.args), True, frame=frame))
+            if call.id:
+                choice.told[call.id] = _signature(call)
+            return None
+        # One that has an id, but no arguments yet, may come again with them.
+        events.append(ToolCall(*said, frame=frame))
+        choice.open_call = _OpenCall(key, call, empty=whole)
+        return choice.open_call
 
     def _receive_patches(
         self,
@@ -330,12 +398,14 @@ class Decoder:
                 events.append(Error("limit", message, frame=frame))
                 return
 
-    def _close(self, choice: _Choice, whole: bool, frame: Frame, events: list[Event]) -> None:
+    def _close(
+        self, choice: _Choice, whole: bool, frame: Frame | None, events: list[Event]
+    ) -> None:
         call = choice.open_call
         if call is not None:
             choice.open_call = None
             text = str(call.arguments)
-            complete = whole and call.sound
+            complete = call.empty or (whole and call.sound)
             events.append(ToolCall(call.key, choice.index, None, None, text, complete, frame=frame))
 
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
@@ -355,6 +425,28 @@ class Decoder:
         if any(count is not None for count in counts) and usage != self._usage:
             self._usage = usage
             events.append(usage)
+
+
+def _is_empty(chunk: ChunkWire) -> bool:
+    """Does it hold none of what a chunk holds?"""
+    said = (chunk.candidates, chunk.prompt_feedback, chunk.usage_metadata)
+    return all(one is None for one in said) and not (chunk.response_id or chunk.model_version)
+
+
+def _arguments(said: Any) -> str:
+    return said if isinstance(said, str) else json_text(said or {})
+
+
+def _is_again(call: FunctionCallWire, before: _OpenCall) -> bool:
+    """Is this the call that came without arguments, once more?"""
+    same = call.id == before.id and (not call.name or call.name == before.name)
+    return same and not (call.partial_args or call.will_continue)
+
+
+def _signature(call: FunctionCallWire) -> _Signature:
+    """What tells a call that came whole from another one of the same id."""
+    arguments = call.args if is_mapping(call.args) else {"": call.args}
+    return call.name, {name: hash(json_text(value)) for name, value in arguments.items()}
 
 
 def _word(value: Any) -> str | None:

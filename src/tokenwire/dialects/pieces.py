@@ -35,16 +35,18 @@ class Pieces:
             longer, and what comes whole behind it counts as told.
     """
 
-    __slots__ = ("_kept", "_loose", "_room", "length")
+    __slots__ = ("_kept", "_loose", "_room", "length", "several")
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._kept: list[str] | None = []  # pieces that were joined; None: they found no room
         self._loose: list[str] = []
         self.length = 0
+        self.several = False  # more than one piece was told
 
     def add(self, piece: str) -> None:
         """A further piece was told."""
+        self.several = self.length > 0
         self.length += len(piece)
         self._loose.append(piece)
         if len(self._loose) == _LOOSE or len(piece) > _LONG:
