@@ -30,13 +30,10 @@ _FAULTS = known_faults()
 # What is known to be wrong here still, to be mended in the dialects named.
 _AWAITED = (
     "coze/",
-    "completion_stream_multiple_choices_proxy.",
     "object_streaming.0.1",
     "object_streaming.0.4",
     "langgraph",
     "langserve-text",
-    "ChatWithBasicAudioOutput.",
-    "ChatTests-ChatWithAudioAsync.",
     "recordings-servers/aimock-anthropic-",
 )
 

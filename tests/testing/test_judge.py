@@ -72,7 +72,9 @@ def test_an_error_of_ours_where_the_sdk_raised_nothing(tmp_path: Path) -> None:
 
 
 def test_a_count_that_nobody_reads(tmp_path: Path) -> None:
-    write(tmp_path, HELLO.replace(b'"completion_tokens":2', b'"chars_seen":2'))
+    """One that no Struct names would be told."""
+    silent = b'"server_tool_use_details":{"chars_seen":2}'
+    write(tmp_path, HELLO.replace(b'"completion_tokens":2', silent))
     assert "counts:" in fields(tmp_path)
 
 
