@@ -514,7 +514,9 @@ class StreamParser:
         self._state = state
         self._staying = STAYING[state]  # no event does where nothing may follow
         self._envelope = self._express = None
-        if state is _OPEN and not self._ended and self._cursor is None and self._skip is None:
+        # Nothing is read ahead where events have places, or may have had one that is held back.
+        placed = self._cursor is not None or self._unreadable is not None
+        if state is _OPEN and not (self._ended or placed or self._skip is not None):
             if self._read_cursor is None:
                 self._envelope = self._attach_envelope()
 

@@ -90,12 +90,13 @@ class Envelope:
         spoken: Characters of the text that it read.
     """
 
-    __slots__ = ("_framing", "_known", "_learnt", "_read", "_skip", "_wait", "spoken")
+    __slots__ = ("_framing", "_known", "_learnt", "_on_wire", "_read", "_skip", "_wait", "spoken")
 
     def __init__(self, read: Callable[[bytes], TextEvent | None]) -> None:
         self._read = read
         self._framing: type[LineFraming] | None = None
         self._known: _Known | None = None
+        self._on_wire: _Known | None = None  # the same, where chunks can be told by it
         self.spoken = 0
         self._learnt = 0  # characters by the time when it was last asked to learn
         self._wait = self._skip = 0  # frames between trials, and until the next one
@@ -118,8 +119,8 @@ class Envelope:
 
     def take_chunk(self, data: bytes) -> TextEvent | None:
         """The event of a chunk that begins where a frame begins, and is one; or None."""
-        known = self._known
-        if known is None or known[6] is None:  # a payload alone is no chunk
+        known = self._on_wire
+        if known is None:
             return None
         type, opening, start, middle, filler, closing, stop, event, index, part = known
         rest = data.removeprefix(opening)
@@ -189,7 +190,7 @@ class Envelope:
 
     def forget(self) -> None:
         """From here on such frames may mean something else."""
-        self._known = None
+        self._known = self._on_wire = None
 
     def learn(self, frame: Frame, event: TextEvent) -> None:
         """Take a frame that was not known, and its only event."""
@@ -235,6 +236,7 @@ class Envelope:
             stop = -len(framing.frame_end)
         place = (type(event), event.index, event.part)
         self._known = (name, start + before, len(start), middle, filler, end, stop, *place)
+        self._on_wire = self._known if stop is not None else None  # else it is a payload alone
 
 
 def _places(payload: bytes, text: str) -> Iterator[tuple[bytes, bytes]]:
