@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tokenwire import Frame
 from tokenwire.dialects import get_dialect
 from tokenwire.testing._ends import cuts_in_last_event
 from tokenwire.testing.judge import Fault, judge, main, recordings
@@ -152,6 +153,10 @@ def test_where_the_last_event_is_cut() -> None:
         *range(start + 1, end + 1)
     }
     assert [*cuts_in_last_event(get_dialect("sse"), b"")] == []
+    last = Frame(b'{"a":1}')  # the answer was complete at the first
+    assert [*cuts_in_last_event(get_dialect("sse"), wire, last)] == [
+        *range(wire.index(b":") + 2, wire.index(b"}") + 1)
+    ]
     assert [*cuts_in_last_event(get_dialect("sse"), b": nothing\n\n")] == []
 
 

@@ -23,14 +23,27 @@ def frames_of(dialect: Dialect, body: bytes, *, eof: bool = True) -> list[Frame]
     return [frame for frame in framer.frames if frame.data is not None]
 
 
-def cuts_in_last_event(dialect: Dialect, body: bytes, *, several: int = 8) -> Iterator[int]:
+def cuts_in_last_event(
+    dialect: Dialect, body: bytes, done: Frame | None = None, *, several: int = 8
+) -> Iterator[int]:
     """Places inside the last event with data, evenly spread: behind its begin, before its end.
 
     Behind the last character of its data nothing is missing but line ends, so they are no place.
+
+    Args:
+        dialect: How the body is framed.
+        body: All of it.
+        done: The frame that completed the answer, where it was not the end of the body: what
+            stands behind it does not matter.
+        several: How many places, if there are that many.
     """
     frames = frames_of(dialect, body)
     if not frames or not body:
         return
+    if done in frames:
+        number = frames.index(done) + 1
+        if number < len(frames):
+            body, frames = body[: _end_of(dialect, body, number)], frames[:number]
     start = _end_of(dialect, body, len(frames) - 1)
     binary = isinstance(dialect.framer(DEFAULT_LIMITS), AWSEventsFramer)
     last = (frames[-1].data or b"").rstrip()[-1:]

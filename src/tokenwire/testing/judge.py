@@ -229,7 +229,9 @@ def _judge_stream(recording: Recording, body: bytes, *, quick: bool) -> Iterator
         if part.done is not None and not _says_the_same(part, completion):
             yield f"truncation: the first {end} of {len(body)} bytes end in {part.done!r}"
     if completion.done is not None:
-        for end in cuts_in_last_event(get_dialect(dialect), body, several=4 if quick else 16):
+        places = 4 if quick else 16
+        done = whole[-1].frame
+        for end in cuts_in_last_event(get_dialect(dialect), body, done, several=places):
             last = recording.read([body[:end]], lost=cut_off)[-1]
             if isinstance(last, Done):
                 yield f"last: cut inside the last event, {end} of {len(body)} bytes end in {last!r}"
