@@ -307,14 +307,15 @@ CALLING = {"type": "ai", "content": "", "tool_calls": [{"name": "f", "args": {}}
     ("event", "value", "rests"),
     [
         ("values", {"messages": [HUMAN]}, None),
-        ("values", {"messages": [HUMAN, AI]}, "other"),
+        ("values", {"messages": [HUMAN, AI]}, "stop"),
+        ("values", {"messages": [{**AI, **ended("length")}]}, "length"),
         ("values", {"messages": [HUMAN, CALLING]}, None),
         ("values", {"messages": []}, None),
         ("values", {"answer": 1}, None),
         ("values", [1], None),
         ("values", {"__interrupt__": [{"value": "sure?"}]}, "pause"),
         ("updates", {"__interrupt__": [{"value": "sure?"}]}, "pause"),
-        ("updates", {"agent": {"messages": [AI]}, "other": None}, "other"),
+        ("updates", {"agent": {"messages": [AI]}, "other": None}, "stop"),
         ("updates", {"agent": {"messages": [CALLING]}}, None),
         ("values|sub:1", {"messages": [AI]}, None),
         ("custom", {"messages": [AI]}, None),
@@ -329,6 +330,82 @@ def test_other_modes_are_data(event: str, value: Any, rests: Any) -> None:
     said, last = decode(sse(event, value))
     assert said == Data(event, value)
     assert is_cut(last) if rests is None else last == Done(rests)
+
+
+def checkpoint(*following: str, place: str = "", **said: Any) -> dict[str, Any]:
+    config = {"configurable": {"checkpoint_ns": place}}
+    return {"config": config, "next": list(following), "tasks": [], **said}
+
+
+def root(kind: str, *parents: str) -> bytes:
+    return sse("events", {"event": kind, "parent_ids": list(parents)})
+
+
+RUNS = sse("checkpoints", checkpoint("agent"))
+OVER = sse("checkpoints", checkpoint())
+BEGUN = sse("tasks", {"id": "t", "name": "agent", "input": {}})
+
+
+@pytest.mark.parametrize(
+    ("wires", "end"),
+    [
+        ([RUNS, OVER], "stop"),
+        ([sse("debug", {"type": "checkpoint", "payload": checkpoint()})], "stop"),
+        ([root("on_chain_start"), root("on_chain_end")], "stop"),
+        ([OVER, RUNS, sse("checkpoints", checkpoint("h", tasks=[{"interrupts": [1]}]))], "pause"),
+        ([RUNS, sse("tasks", {"id": "t", "interrupts": [{"value": 1}], "result": {}})], "pause"),
+        # Something is left to do, or nothing tells.
+        ([], None),
+        ([OVER, RUNS], None),
+        ([root("on_chain_end"), root("on_chain_start")], None),
+        ([root("on_chain_end", "r")], None),
+        ([root("on_tool_end")], None),
+        ([sse("checkpoints|sub:1", checkpoint())], None),
+        ([sse("checkpoints", checkpoint(place="sub:1"))], None),
+        ([sse("checkpoints", {"next": None})], None),
+        ([sse("debug", {"type": "checkpoint", "payload": 1})], None),
+        ([sse("custom", 1), sse("custom", {"next": []})], None),
+        ([BEGUN, sse("tasks", {"id": "t", "name": "agent", "result": {}})], None),
+        ([sse("tasks", {"id": "t", "name": "agent", "error": "no", "result": None})], None),
+    ],
+)
+def test_what_proves_the_end_of_a_run(wires: list[bytes], end: Any) -> None:
+    """Where the platform sends none; a finish of the last message is not needed then."""
+    started = sse("metadata", {"run_id": "r"})
+    last = decode(started, *wires)[-1]
+    assert is_cut(last) if end is None else last == Done(end)
+    assert is_cut(decode(started, *wires, dialect=langgraph(end_required=True))[-1])
+
+
+@pytest.mark.parametrize("wire", [RUNS, BEGUN, root("on_chain_start")])
+def test_a_finished_message_is_no_end_where_something_is_left_to_do(wire: bytes) -> None:
+    """A graph in which another model follows."""
+    finished = chunk("a", **ended())
+    assert is_cut(decode(wire, finished)[-1])
+    assert decode(wire, finished, OVER)[-1] == Done("stop")
+
+
+def test_a_message_of_a_subgraph_or_of_a_step_is_no_end() -> None:
+    """The graph goes on behind it, as far as anyone can tell."""
+    said = [message("a", **ended()), {"langgraph_checkpoint_ns": "agent:1"}]
+    assert decode(sse("messages", said))[-1] == Done("stop")
+    for about in ({"langgraph_checkpoint_ns": "in:1|agent:2"}, {"ls_integration": "langgraph"}):
+        assert is_cut(decode(sse("messages", [said[0], about]))[-1])
+        told = sse("messages/metadata", {"run-1": {"metadata": about}, "x": 1})
+        assert is_cut(decode(told, whole("messages/partial", "a", **ended()))[-1])
+        state = sse("values", {"messages": [{**AI, "id": "run-1"}]})
+        assert is_cut(decode(told, whole("messages/partial", "a", **ended()), state)[-1])
+    assert is_cut(decode(sse("messages|in:1", said))[-1])
+    last = [sse("messages|in:1", said), chunk("b", "run-2", **ended())]
+    assert decode(*last)[-1] == Done("stop")
+    many = {str(n): {"metadata": {"ls_integration": "langgraph"}} for n in range(MAX_INDEX + 1)}
+    assert decode(sse("messages/metadata", many), chunk("a", **ended()))[-1] == Done("stop")
+
+
+def test_a_state_says_why_its_last_message_ended() -> None:
+    """And where it does not, what was streamed of it says it."""
+    state = sse("values", {"messages": [{**AI, "id": "run-1"}]})
+    assert decode(chunk("a", **ended("length")), state)[-1] == Done("length")
 
 
 def test_what_a_tool_said_is_answered() -> None:
@@ -347,13 +424,36 @@ def test_what_has_no_meaning_here() -> None:
         sse("ping", 1),
         sse("messages", [message("a", id=["odd"]), {}]),  # type: ignore[arg-type]
     ]
-    unknown, bare, empty, malformed, ping, also_malformed, _ = decode(*wires)
+    unknown, bare, empty, malformed, ping, extra, text, _ = decode(*wires)
     assert (unknown, bare, empty, ping) == (
         *(Unknown(), Heartbeat("values"), Heartbeat("values"), Heartbeat("ping")),
     )
-    for event in (malformed, also_malformed):
-        assert isinstance(event, Error)
-        assert not event.fatal
+    assert isinstance(malformed, Error)
+    assert not malformed.fatal
+    assert (extra, text) == (Data("extra", {"id": ["odd"]}), Token("a"))
+
+
+def test_values_of_another_type_cost_no_text() -> None:
+    assert decode(chunk(6), eof=False) == [Token("6")]
+    assert decode(chunk([{"type": "text", "text": 6}, True], 7), eof=False) == [Token("6true")]  # type: ignore[arg-type]
+    odd = {"tool_call_chunks": "x", "usage_metadata": []}
+    assert decode(chunk("a", **odd), eof=False) == [
+        Data("extra", {"tool_call_chunks": "x"}),
+        Token("a"),
+    ]
+
+
+def test_a_whole_message_says_what_its_chunks_lacked() -> None:
+    told = decode(chunk("a"), whole("messages/complete", "a b"), eof=False)
+    assert told == [Token("a"), Token(" b")]
+    assert decode(chunk("a"), whole("messages/complete", "b"), eof=False) == [Token("a")]
+
+
+def test_a_call_that_comes_whole_is_complete_only_where_its_arguments_are() -> None:
+    cut = [{"id": "c", "name": "f", "args": '{"a'}]
+    assert decode(whole("messages/complete", "", tool_calls=cut), eof=False) == [
+        ToolCall("0:0", 0, "c", "f", '{"a')
+    ]
 
 
 # --- LangServe ---
@@ -362,7 +462,7 @@ def test_what_has_no_meaning_here() -> None:
 def test_q08_langserve_ends_without_data() -> None:
     wires = [sse("metadata", {"run_id": "r"}), sse("data", "Hi"), sse("data", " there")]
     assert decode(*wires, sse("data", ""), sse("end")) == [
-        *(Started("r"), Token("Hi"), Token(" there"), Done("other")),
+        *(Started("r"), Token("Hi"), Token(" there"), Done("stop")),
     ]
     assert is_cut(decode(*wires)[-1])
 

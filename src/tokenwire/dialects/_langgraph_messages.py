@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from tokenwire.dialects import lenient
 from tokenwire.dialects._langgraph_wire import (
     CHUNK,
     FINISH_REASONS,
@@ -21,12 +22,13 @@ from tokenwire.dialects._langgraph_wire import (
     read_counts,
 )
 from tokenwire.dialects.cumulative import Cumulative
+from tokenwire.dialects.json_balance import is_whole
+from tokenwire.dialects.said import Said
 from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     is_mapping,
     json_text,
-    malformed,
     reason_for,
 )
 from tokenwire.events import Data, Event, Finished, Reason, Reasoning, Token, ToolCall, Usage
@@ -37,13 +39,14 @@ class _Message:
     """What is known of one message."""
 
     __slots__ = (
-        *("called", "calls", "counts", "data", "finished", "part", "reasoning", "signature"),
-        *("slots", "streamed", "text", "usage", "worded"),
+        *("called", "calls", "counts", "data", "finished", "nested", "part", "reasoning"),
+        *("said", "signature", "slots", "streamed", "text", "usage", "worded"),
     )
 
     def __init__(self, part: int) -> None:
         self.part = part
         self.text = Cumulative()
+        self.said = Said()  # in deltas
         self.reasoning = Cumulative()
         self.signature = 0  # the hash of the one said last
         self.slots = ToolCallSlots(0, prefix=f"{part}:")
@@ -51,6 +54,7 @@ class _Message:
         self.called = False
         self.streamed = False  # in deltas
         self.data = 0  # blocks said
+        self.nested = False  # in a step behind which others may follow
         self.finished = False
         self.worded = False  # it was said why it finished
         self.counts: dict[str, int] = {}  # deltas count on
@@ -68,6 +72,8 @@ class Messages:
 
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
+        self._nested: dict[int, None] = {}  # of messages that may come yet
+        self._extras = lenient.Extras()
         self._parts = 0
         self.rests = False
         self.reason: Reason = "other"
@@ -80,6 +86,7 @@ class Messages:
         *,
         whole: bool,
         complete: bool = False,
+        nested: bool = False,
     ) -> None:
         """Add the events of one message, or of a chunk of one.
 
@@ -89,6 +96,7 @@ class Messages:
             events: Get the events.
             whole: It repeats what was said of it before; else its type tells.
             complete: Nothing follows of it; else what it holds tells.
+            nested: A subgraph's model said it, or a step put it out.
         """
         if not is_answer(value):
             # What the user or a tool said: the run goes on from here.
@@ -96,21 +104,26 @@ class Messages:
             events.append(Data(_kind(value, frame), value, frame=frame))
             return
         try:
-            wire = msgspec.convert(value, MessageWire, strict=False)
-        except ValueError as reason:
-            events.append(malformed(frame, reason))
-            return
+            wire = msgspec.convert(value, MessageWire)
+        except ValueError:
+            reading = lenient.convert(value, MessageWire)
+            wire = reading.value
+            self._extras.tell(reading.unread, frame, events)
         whole = whole or wire.type != CHUNK
         complete = complete or (whole and not frame.event.startswith("messages/partial"))
         message = self._message(wire.id, complete)
+        message.nested = message.nested or nested
         content = read_content(wire)
         if not whole:
             self._receive_delta(message, content, wire.tool_call_chunks or (), frame, events)
         elif not message.streamed:
             self._receive_whole(message, content, frame, events)
+        elif rest := message.said.rest_of(content.text):  # the chunks were not all
+            message.said.add(rest)
+            events.append(Token(rest, 0, message.part, frame=frame))
         if wire.tool_calls and not message.finished:
             message.calls = wire.tool_calls
-        raw = finish_word(wire)
+        raw = finish_word(wire.response_metadata)
         if raw or complete or wire.chunk_position == "last":
             self._finish(message, raw, frame, events)
         if wire.usage_metadata is not None:
@@ -127,8 +140,32 @@ class Messages:
         if len(self._messages) >= MAX_INDEX:
             self._messages.pop(next(iter(self._messages)))
         message = self._messages[key] = _Message(self._parts)
+        message.nested = key in self._nested
         self._parts += 1
         return message
+
+    def learn(self, value: Mapping[str, Any]) -> None:
+        """What comes before messages that are told whole: of which step they are, by their ids."""
+        for id, about in value.items():
+            if is_mapping(about) and is_nested(about.get("metadata")):
+                if len(self._nested) >= MAX_INDEX:
+                    self._nested.clear()
+                self._nested[hash(id)] = None
+
+    def look_at_last(self, value: Any) -> None:
+        """The last message of a state, which is behind a step: the run may rest there."""
+        if not is_answer(value):
+            self.rests = False
+            return
+        id = value.get("id")
+        known = self._messages.get(hash(id)) if isinstance(id, str) and id else None
+        if known is not None and known.nested:
+            self.rests = False
+            return
+        self.rests = not value.get("tool_calls")
+        word = finish_word(value.get("response_metadata"))
+        if word or known is None:  # models that say nothing of it came to their end
+            self.reason = reason_for(word, FINISH_REASONS) if word else "stop"
 
     def _receive_delta(
         self,
@@ -144,6 +181,7 @@ class Messages:
             said = (content.reasoning, 0, part, content.signature)
             events.append(Reasoning(*said, frame=frame))
         if content.text:
+            message.said.add(content.text)
             events.append(Token(content.text, 0, part, frame=frame))
         events.extend(Data(kind, block, 0, part, frame=frame) for kind, block in content.data)
         fragments = [
@@ -204,7 +242,7 @@ class Messages:
         if raw:
             events.append(Finished(0, reason, raw, frame=frame))
         others = all(one.finished for one in self._messages.values())
-        self.rests = others and not message.called and reason != "tool_calls"
+        self.rests = others and not (message.called or message.nested or reason == "tool_calls")
         self.reason = reason
 
     def _close(self, message: _Message, frame: Frame, *, cut: bool) -> list[Event]:
@@ -216,9 +254,8 @@ class Messages:
             return events
         for position, call in enumerate(message.calls):
             arguments = call.args if isinstance(call.args, str) else json_text(call.args or {})
-            said = (call.id or None, call.name or None, arguments)
-            key = f"{message.part}:{position}"
-            events.append(ToolCall(key, 0, *said, complete=True, frame=frame))
+            said = (call.id or None, call.name or None, arguments, is_whole(arguments))
+            events.append(ToolCall(f"{message.part}:{position}", 0, *said, frame=frame))
         return events
 
     def close_all(self, frame: Frame) -> list[Event]:
@@ -228,6 +265,15 @@ class Messages:
             for message in self._messages.values()
             for event in self._close(message, frame, cut=False)
         ]
+
+
+def is_nested(metadata: Any) -> bool:
+    """Does this say that a subgraph's model spoke, or that a step put the message out?"""
+    if not is_mapping(metadata):
+        return False
+    place = metadata.get("langgraph_checkpoint_ns")
+    by_graph = metadata.get("ls_integration") == "langgraph"  # and not by a chat model
+    return by_graph or (isinstance(place, str) and "|" in place)
 
 
 def _kind(message: Any, frame: Frame) -> str:

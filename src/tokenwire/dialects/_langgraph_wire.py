@@ -10,7 +10,7 @@ from msgspec import Struct
 from tokenwire.dialects._gemini_wire import FINISH_REASONS as GEMINI_REASONS
 from tokenwire.dialects._openai_wire import FINISH_REASONS as OPENAI_REASONS
 from tokenwire.dialects.anthropic_messages import STOP_REASONS as ANTHROPIC_REASONS
-from tokenwire.dialects.wire import is_list, is_mapping
+from tokenwire.dialects.wire import is_list, is_mapping, plain_text
 from tokenwire.events import Reason
 
 
@@ -79,9 +79,8 @@ def is_answer(value: Any) -> bool:
     return is_mapping(value) and isinstance(value.get("type"), str) and value["type"] in ANSWERS
 
 
-def finish_word(message: MessageWire) -> str | None:
-    """The vendor's word for why the message ended, if it did."""
-    said = message.response_metadata
+def finish_word(said: Any) -> str | None:
+    """The vendor's word for why a message ended, in its ``response_metadata``, if it did."""
     if not is_mapping(said):
         return None
     words = (said.get(name) for name in ("finish_reason", "stop_reason", "done_reason"))
@@ -117,18 +116,18 @@ def read_content(message: MessageWire) -> Content:
     content = Content()
     extra = message.additional_kwargs
     if is_mapping(extra):
-        content.reasoning += _text_of(extra.get("reasoning_content"))  # DeepSeek, Qwen
+        content.reasoning += plain_text(extra.get("reasoning_content"))  # DeepSeek, Qwen
     value = message.content
     for block in value if is_list(value) else [value]:
         if not is_mapping(block):
-            content.text += _text_of(block)
+            content.text += plain_text(block)
             continue
         kind = block.get("type")
         if kind in ("text", "text_delta"):
-            content.text += _text_of(block.get("text"))
+            content.text += plain_text(block.get("text"))
         elif kind in ("thinking", "reasoning", "reasoning_content"):
             content.reasoning += _reasoning_of(block)
-            content.signature = _text_of(block.get("signature")) or content.signature
+            content.signature = plain_text(block.get("signature")) or content.signature
         elif not (isinstance(kind, str) and kind in _CALLS):
             content.data.append((str(kind), block))
     return content
@@ -137,9 +136,5 @@ def read_content(message: MessageWire) -> Content:
 def _reasoning_of(block: Mapping[str, Any]) -> str:
     said = block.get("thinking") or block.get("reasoning") or block.get("text")
     if said is None and is_list(block.get("summary")):  # OpenAI
-        return "".join(_text_of(one.get("text")) for one in block["summary"] if is_mapping(one))
-    return _text_of(said)
-
-
-def _text_of(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+        return "".join(plain_text(one.get("text")) for one in block["summary"] if is_mapping(one))
+    return plain_text(said)

@@ -9,8 +9,13 @@ LangGraph names each event by its stream mode, and behind it the subgraph (``mes
 of arrival. What comes in other modes is `Data`, of the event's name.
 
 ``end`` completes an answer. LangServe always sends it. LangGraph's platform does not: its body just
-ends, whether the run did or a proxy cut it. So EOF completes a run only where its last message is
-one of a model that finished and called no tool, or where it waits for a human.
+ends, whether the run did or a proxy cut it. What proves a run over there are the modes
+``checkpoints`` and ``debug``, whose last checkpoint has nothing next, and ``events``, which closes
+the graph's own run. Where none of them was asked for, EOF completes a run only where its last
+message is one that a model of the graph itself finished, with no tool called, or where it waits for
+a human. That is as much as can be told: a graph in which another model follows looks the same
+between the two. The messages of subgraphs, and those that a step puts out, are no end for that
+reason.
 """
 
 from __future__ import annotations
@@ -25,7 +30,8 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._langgraph_encode import LangGraphEncoder
-from tokenwire.dialects._langgraph_messages import Messages
+from tokenwire.dialects._langgraph_end import Ending
+from tokenwire.dialects._langgraph_messages import Messages, is_nested
 from tokenwire.dialects._langgraph_wire import is_answer
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
@@ -55,6 +61,8 @@ class Decoder:
     def __init__(self, end_required: bool = False) -> None:
         self._end_required = end_required
         self._run = Messages()
+        self._ending = Ending()
+        self._nested = False  # this frame is a subgraph's
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -63,13 +71,23 @@ class Decoder:
             return [*self._run.close_all(frame), Done(self._run.reason, frame=frame)]
         if mode == "error":
             return (_error(frame),)
+        self._nested = "|" in frame.event
         return read_frame(frame, object, _decode_json, self._receive)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if the run may have ended here, as far as it can be told."""
-        if self._run.rests and not self._end_required:
-            return (Done(self._run.reason),)
-        return ()
+        if self._end_required:
+            return ()
+        match self._ending.told:
+            case "over":
+                known = self._run.reason
+                return (Done("stop" if known == "other" else known),)
+            case "pause":
+                return (Done("pause"),)
+            case None if self._run.rests:
+                return (Done(self._run.reason),)
+            case _:
+                return ()
 
     def receive_loss(self) -> Sequence[Event]:
         """The connection broke: only ``end`` proves anything then."""
@@ -80,15 +98,23 @@ class Decoder:
         mode = frame.event.partition("|")[0]
         match mode:
             case "messages" if is_list(value) and value and is_mapping(value[0]):
-                self._run.receive(value[0], frame, events, whole=False)
+                beside = value[1] if len(value) > 1 else None
+                nested = self._nested or is_nested(beside)
+                self._run.receive(value[0], frame, events, whole=False, nested=nested)
             case "messages/partial" | "messages/complete" if is_list(value):
                 complete = mode == "messages/complete"
                 for one in value:
-                    self._run.receive(one, frame, events, whole=True, complete=complete)
+                    self._run.receive(
+                        one, frame, events, whole=True, complete=complete, nested=self._nested
+                    )
+            case "messages/metadata" if is_mapping(value):
+                self._run.learn(value)
+                events.append(Data(frame.event, value, frame=frame))
             case "metadata" if is_mapping(value):
                 id = value.get("run_id")
                 events.append(Started(id if isinstance(id, str) else None, frame=frame))
             case "data" if isinstance(value, str):  # LangServe
+                self._run.reason = "stop"  # its end says no more than that it is one
                 events += [Token(value, frame=frame)] if value else []
             case "data" if is_answer(value):
                 self._run.receive(value, frame, events, whole=False)
@@ -105,6 +131,7 @@ class Decoder:
 
     def _look_at_state(self, mode: str, value: Any) -> None:
         """See in a state, or in what a step put into it, whether the run may rest there."""
+        self._ending.look(mode.partition("|")[0], value, nested=self._nested)
         if mode not in ("values", "updates") or not is_mapping(value):
             return
         if value.get(_INTERRUPT):
@@ -113,8 +140,7 @@ class Decoder:
         for state in [value] if mode == "values" else value.values():
             messages = state.get("messages") if is_mapping(state) else None
             if is_list(messages) and messages:
-                last = messages[-1]
-                self._run.rests = is_answer(last) and not last.get("tool_calls")
+                self._run.look_at_last(messages[-1])
 
 
 def _error(frame: Frame) -> Event:
@@ -156,7 +182,7 @@ def langgraph(*, end_required: bool = False) -> Dialect:
         framer=SSEFramer,
         decoder=lambda: Decoder(end_required),
         encoder=LangGraphEncoder,
-        terminator="end, or a last message that finished",
+        terminator="end, a last checkpoint with nothing next, or a last message that finished",
         bare_events=("end",),
         effects=(("@path=*/runs",), ("@path=*/runs/*",)),
         resumption=Resumption(
@@ -191,10 +217,16 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             quirks=(
                 "Q8: LangServe's end has no data",
                 "Q23: messages/partial repeats the whole message each time",
-                "the platform sends no end: EOF completes a run only behind a model's message that"
-                " finished and called no tool, or an interrupt; langgraph(end_required=True)"
-                " never lets it",
-                "a stream without messages and without end is reported as cut off",
+                "the platform sends no end. In the modes checkpoints and debug a last checkpoint"
+                " with nothing next proves the run over, in events the end of the graph's own run."
+                " Without them EOF completes a run only behind a message that a model of the graph"
+                " itself finished without calling a tool, or an interrupt;"
+                " langgraph(end_required=True) never lets it",
+                "what cannot be told is reported as cut off: a stream in the modes custom, tasks,"
+                " values or updates without messages, and one whose last message is a subgraph's or"
+                " one that a step put out. Ask for checkpoints beside them",
+                "a graph in which another model follows looks the same between the two as one that"
+                " is over, unless checkpoints show it",
                 "each message is a part; what users and tools said is Data",
                 "the token counts of chunks add up; Usage has those of one message",
             ),

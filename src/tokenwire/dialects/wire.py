@@ -160,6 +160,13 @@ def json_text(value: object) -> str:
         return "null"
 
 
+def plain_text(value: object) -> str:
+    """A text; a number or a boolean in its place, as JSON writes it; "" for everything else."""
+    if isinstance(value, str):
+        return value
+    return json_text(value) if isinstance(value, int | float) else ""
+
+
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Is this a JSON array?"""
     return isinstance(value, list)
