@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.answers import comments, counts, texts, words
+from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import in_every_cut
 from tests.reading import read
 
@@ -500,7 +500,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
     calls = draw(st.integers(0, 2))
     for key in map(str, range(calls)):
         said.append(ToolCall(key, id=f"call {key}", name=draw(words)))
-        said += [ToolCall(key, arguments=piece) for piece in draw(st.lists(texts, max_size=3))]
+        said += [ToolCall(key, arguments=piece) for piece in draw(arguments())]
         said.append(ToolCall(key, complete=True))
     said += draw(st.sampled_from([[], [Usage(draw(counts), draw(counts), final=True)]]))
     ends = [Finished(0, "stop"), Finished(0, "stop", "success"), Finished(0, "pause", "interrupt")]

@@ -299,11 +299,31 @@ def test_content_of_multimodal_models() -> None:
     assert decode(
         message([{"text": "a"}]),
         message([image]),
-        message([image, {"text": "b"}, "odd", {"text": 1}]),
+        message([image, {"text": "b"}, " c ", {"text": 1}, {"text": ""}, {"text": {}}]),
         message([], "stop"),
     ) == [
-        *(Token("a"), Data("image", image["image"]), Token("b"), Data("text", 1)),
+        *(Token("a"), Data("image", image["image"]), Token("b c 1"), Data("text", {})),
         *STOPPED,
+    ]
+    assert decode(message(6), eof=False) == [Token("6")]
+
+
+def test_equal_pieces_of_audio_are_all_told() -> None:
+    """They are increments, and silence is the same again and again."""
+    piece, last = {"data": "AAAA"}, {"data": "", "url": "u"}
+    pieces = (piece, piece, {"data": "BBBB"}, piece, last, last)
+    wires = [{"output": {"audio": one}, "request_id": "r"} for one in pieces]
+    told = [one.value for one in decode(*wires, eof=False) if isinstance(one, Data)]
+    assert told == [piece, piece, {"data": "BBBB"}, piece, last]
+
+
+def test_a_call_whose_arguments_were_cut_is_not_complete() -> None:
+    call = {"id": "c", "function": {"name": "f", "arguments": '{"a"'}}
+    asked = {"message": {"content": "", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+    assert decode(choices(asked)) == [
+        ToolCall("0:0", 0, "c", "f", '{"a"'),
+        Finished(0, "tool_calls", "tool_calls"),
+        Done("tool_calls"),
     ]
 
 

@@ -201,7 +201,7 @@ def test_statuses(status: str, reason: Any) -> None:
     assert to_the_end(finished(status))[-2:] == [Finished(0, reason, status), Done(reason)]
 
 
-@pytest.mark.parametrize("data", [None, [], {}, {"status": 3}])
+@pytest.mark.parametrize("data", [None, [], {}, {"status": {}}])
 def test_a_workflow_that_says_nothing(data: Any) -> None:
     last = to_the_end(run("workflow_finished", data=data))[-2:]
     assert last == [Finished(0, "other", None), Done("other")]
@@ -314,9 +314,13 @@ def test_events(payload: Any, event: Event) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text_chunk", "reasoning_chunk"])
-@pytest.mark.parametrize("data", [None, "x", {"text": ""}, {"text": 3}])
+@pytest.mark.parametrize("data", [None, "x", {"text": ""}, {"text": {}}])
 def test_chunks_without_text(kind: str, data: Any) -> None:
     assert events(run(kind, data=data)) == []
+
+
+def test_a_number_where_a_text_should_be() -> None:
+    assert events(run("text_chunk", data={"text": 3})) == [Token("3")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.answers import counts, errors, heartbeats, texts, words
+from tests.answers import arguments, counts, errors, heartbeats, texts, words
 from tests.cuts import in_every_cut
 from tests.dialects.checks import assert_cut_off, assert_round_trip
 from tests.reading import read
@@ -265,7 +265,51 @@ def test_contents() -> None:
 def test_q24_a_message_that_no_delta_brought() -> None:
     whole = {"id": "m", "content": [text("a", None), text("b", None)]}
     assert decode(("thread.message.incomplete", whole)) == [Token("a"), Token("b", part=1)]
-    assert decode(message(text("a")), ("thread.message.completed", whole)) == [Token("a")]
+    completed = ("thread.message.completed", whole)
+    both = [Token("a"), Token("b", part=1)]
+    assert decode(message(text("a"), text("b", 1)), completed) == both
+    assert decode(message(text("a")), completed) == both
+    assert decode(message(text("A")), completed) == [Token("A"), Token("b", part=1)]
+
+
+def test_what_comes_whole_completes_the_pieces_and_says_nothing_twice() -> None:
+    """Also where another message came between: each has its own memory."""
+    note = {"type": "file_citation"}
+    ends = {"id": "m", "content": [text("a b", 0, annotations=[note]), {"refusal": "no way"}]}
+    other = {"id": "other", "content": [text("c")]}
+    assert decode(
+        message(text("a"), {"index": 1, "refusal": "no"}),
+        message(text("c"), id="other"),
+        ("thread.message.completed", ends),
+        ("thread.message.completed", other),
+        ("thread.message.completed", ends),
+    ) == [
+        *(Token("a"), Refusal("no"), Token("c", part=1)),
+        *(Token(" b"), Data("annotation", note), Refusal(" way")),
+    ]
+
+
+def test_calls_are_complete_only_where_their_arguments_are() -> None:
+    """The run names them whole once more: what the pieces lack is said."""
+    whole = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+    action = {"submit_tool_outputs": {"tool_calls": [whole]}}
+    begun = calls(function(0, "c", name="f", arguments='{"a"'))
+    said = [ToolCall("0", 0, "c", "f", '{"a"')]
+    asked = decode(begun, run("requires_action", required_action=action))
+    assert asked[:3] == [
+        *said,
+        ToolCall("0", arguments=":1}"),
+        ToolCall("0", complete=True),
+    ]
+    assert decode(begun, step("completed")) == said
+    assert decode(begun, run("requires_action"))[:1] == said
+    assert not any(isinstance(one, ToolCall) for one in decode(begun, run("requires_action"))[1:])
+    other = {**whole, "function": {"name": "f", "arguments": "{}"}}
+    action = {"submit_tool_outputs": {"tool_calls": [other]}}
+    asked = decode(begun, run("requires_action", required_action=action))
+    assert [one for one in asked if isinstance(one, ToolCall)] == said
+    late = decode(begun, step("completed"), run("requires_action", required_action=action))
+    assert [one for one in late if isinstance(one, ToolCall)] == said
 
 
 def test_contents_are_bounded() -> None:
@@ -295,9 +339,9 @@ def test_functions() -> None:
         ToolCall("1", 0, None, "g"),
         ToolCall("1", 0, "c2"),
         ToolCall("0", arguments=":1}"),
+        ToolCall("2", 0, "c9", "h", "{}"),
         ToolCall("0", complete=True),
         ToolCall("1", complete=True),
-        ToolCall("2", 0, "c9", "h", "{}"),
         ToolCall("2", complete=True),
         Finished(0, "tool_calls", "requires_action"),
         Usage(3, 2, 5, final=True),
@@ -432,7 +476,7 @@ def test_what_comes_back() -> None:
         Token("c"),
         ToolCall("0", 0, "c1", "f"),
         ToolCall("1", 0, "c2", "code_interpreter", provider_executed=True),
-        ToolCall("0", arguments="{"),
+        ToolCall("0", arguments="{}"),
         ToolCall("1", arguments="1"),
         ToolCall("1", complete=True),
         ToolCall("2", 0, "c3", "file_search", provider_executed=True),
@@ -462,7 +506,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
     for number in range(calls):
         key = str(number)
         events.append(ToolCall(key, 0, f"call_{number}", draw(words)))
-        events += [ToolCall(key, arguments=piece) for piece in draw(st.lists(texts, max_size=3))]
+        events += [ToolCall(key, arguments=piece) for piece in draw(arguments())]
         events.append(ToolCall(key, complete=True))
     if draw(st.booleans()):
         return [*events, draw(errors)]

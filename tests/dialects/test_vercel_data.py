@@ -200,7 +200,10 @@ def test_open_calls_are_bounded() -> None:
         ("aui-text-delta", {"textDelta": "a", "parentId": "p"}, Token("a")),
         ("aui-reasoning-delta", {"reasoningDelta": "a"}, Reasoning("a")),
         ("z", 1, Unknown()),
-        ("0", 1, Unknown()),
+        ("0", 1, Token("1")),  # servers that build JSON out of tokens write such
+        ("g", 0.5, Reasoning("0.5")),
+        ("0", [1], Unknown()),
+        ("0", None, Unknown()),
         ("g", None, Unknown()),
         ("d", [], Unknown()),
         ("9", {}, Unknown()),
@@ -324,3 +327,12 @@ def test_a_refused_event_changes_nothing() -> None:
     with pytest.raises(LocalProtocolError):
         encoder.send(Refusal("no"))
     assert encoder.send(Done("stop")) == b'd:{"finishReason":"stop"}\n'
+
+
+def test_an_answered_call_whose_arguments_were_cut_is_not_complete() -> None:
+    got = events(
+        ("b", {"toolCallId": "c", "toolName": "f"}),
+        ("c", {"toolCallId": "c", "argsTextDelta": "{"}),
+        ("a", {"toolCallId": "c", "result": 1}),
+    )
+    assert not any(isinstance(one, ToolCall) and one.complete for one in got)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tokenwire.dialects._openai_wire import ToolCallWire
-from tokenwire.dialects.wire import is_list, is_mapping
+from tokenwire.dialects.wire import is_list, is_mapping, plain_text
 from tokenwire.events import Reason
 
 
@@ -65,7 +65,7 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 """Anything else is ``other``."""
 
 OUTPUT_DATA: Final = ("audio", "search_info", "thoughts", "doc_references", "workflow_message")
-"""Fields of ``output`` that are `Data`, said again only when they change."""
+"""Fields of ``output`` that are `Data`, said again only when they change, but for audio."""
 
 
 def read_content(content: Any) -> tuple[str, list[tuple[str, Any]]]:
@@ -75,9 +75,10 @@ def read_content(content: Any) -> tuple[str, list[tuple[str, Any]]]:
     text = ""
     items: list[tuple[str, Any]] = []
     for item in content if is_list(content) else [content]:
+        text += plain_text(item)
         for kind, value in item.items() if is_mapping(item) else ():
-            if kind == "text" and isinstance(value, str):
-                text += value
-            else:
+            said = plain_text(value) if kind == "text" else ""
+            text += said
+            if not said and not (kind == "text" and value == ""):
                 items.append((kind, value))
     return text, items

@@ -11,10 +11,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from tokenwire.dialects.call_arguments import CallArguments
 from tokenwire.dialects.one_choice import OneChoice
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.wire import MAX_INDEX, json_text, malformed
-from tokenwire.events import Event, Finished, Reason, ToolCall, Usage
+from tokenwire.events import Data, Event, Finished, Reason, ToolCall, Usage
 from tokenwire.frame import Frame
 
 FINISH_REASONS: Final[Mapping[str, Reason]] = {
@@ -88,14 +89,15 @@ def _first(one: int | None, other: int | None) -> int | None:
 class Calls:
     """Tool calls that begin, come in pieces, and end with the whole input, which is not doubled.
 
-    A call may also come whole, without a beginning. One that is not ended is never complete.
+    A call may also come whole, without a beginning. One that is not ended is never complete, nor is
+    one whose pieces are no beginning of the whole.
     """
 
-    __slots__ = ("_asked", "_fed", "_numbered")
+    __slots__ = ("_arguments", "_asked", "_numbered")
 
     def __init__(self) -> None:
         self._numbered = NumberedCalls()
-        self._fed: set[str] = set()  # keys of the open calls that had pieces
+        self._arguments = CallArguments()
         self._asked: dict[str, None] = {}  # ids of complete calls that nobody answered yet
 
     @property
@@ -120,7 +122,7 @@ class Calls:
         key = self._numbered.get(id)
         if key is None or not piece:
             return ()
-        self._fed.add(key)
+        self._arguments.add(key, piece)
         return (ToolCall(key, arguments=piece, frame=frame),)
 
     def end(
@@ -136,28 +138,32 @@ class Calls:
             self.void(id)
             named = (id or None, name or None)
             return (ToolCall(key, 0, *named, arguments, True, executed, frame=frame),)
-        if key in self._fed:
-            arguments = ""
+        rest = self._arguments.complete(key, arguments)
+        whole = self._arguments.close(key)
         self.void(id)
-        return (ToolCall(key, 0, None, None, arguments, True, executed, frame=frame),)
+        said: list[Event] = [ToolCall(key, 0, None, None, rest, whole, executed, frame=frame)]
+        if not whole:
+            said.append(Data("tool-input", value, frame=frame))  # the only whole one there is
+        return said
 
     def answer(self, id: str, frame: Frame) -> Sequence[Event]:
         """A result came: if the call is open, it was complete, and the service ran it."""
         key = self._numbered.get(id)
+        whole = key is not None and self._arguments.close(key)
         self.void(id)
         self._asked.pop(id, None)
-        if key is None:
+        if key is None or not whole:
             return ()
         return (ToolCall(key, complete=True, provider_executed=True, frame=frame),)
 
     def void(self, id: str) -> None:
         """Forget an open call."""
-        self._fed.discard(self._numbered.close(id) or "")
+        self._arguments.close(self._numbered.close(id) or "")
 
     def void_all(self) -> None:
         """Forget all calls."""
         self._numbered.close_all()
-        self._fed.clear()
+        self._arguments = CallArguments()
         self._asked.clear()
 
     def finish(self, raw: str | None, choice: OneChoice, frame: Frame) -> list[Event]:

@@ -23,7 +23,14 @@ from tokenwire.dialects._a2a_encode import A2AEncoder, kind_of
 from tokenwire.dialects._jsonrpc import ReplyFramer, find_rpc_error
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import VendorError
-from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping, malformed, reason_for
+from tokenwire.dialects.wire import (
+    MAX_INDEX,
+    is_list,
+    is_mapping,
+    malformed,
+    plain_text,
+    reason_for,
+)
 from tokenwire.events import (
     Data,
     Done,
@@ -274,8 +281,8 @@ def _parts(holder: Mapping[str, Any]) -> list[Any]:
 def _text_of(message: Any) -> str:
     if not is_mapping(message):
         return ""
-    texts = (part.get("text") for part in _parts(message) if is_mapping(part))
-    return "".join(text for text in texts if isinstance(text, str))
+    parts = (part for part in _parts(message) if is_mapping(part))
+    return "".join(plain_text(part.get("text")) for part in parts)
 
 
 def _events_of(holder: Mapping[str, Any], number: int, frame: Frame) -> list[Event]:
@@ -283,8 +290,8 @@ def _events_of(holder: Mapping[str, Any], number: int, frame: Frame) -> list[Eve
     events: list[Event] = []
     for part in _parts(holder):
         fields: Mapping[str, Any] = part if is_mapping(part) else {}
-        text, metadata = fields.get("text"), fields.get("metadata")
-        if not isinstance(text, str):
+        text, metadata = plain_text(fields.get("text")), fields.get("metadata")
+        if not text and fields.get("text") != "":
             events.append(Data(kind_of(fields), part, 0, number, frame=frame))
         elif text and is_mapping(metadata) and metadata.get("adk_thought") is True:
             events.append(Reasoning(text, 0, number, frame=frame))  # [M] Google's ADK

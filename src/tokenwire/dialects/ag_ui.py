@@ -20,10 +20,18 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._ag_ui_encode import AGUIEncoder
+from tokenwire.dialects.call_arguments import CallArguments
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.vendor_errors import VendorError
-from tokenwire.dialects.wire import MAX_INDEX, is_list, is_mapping, json_or_text, reason_for
+from tokenwire.dialects.wire import (
+    MAX_INDEX,
+    is_list,
+    is_mapping,
+    json_or_text,
+    plain_text,
+    reason_for,
+)
 from tokenwire.events import (
     Data,
     Done,
@@ -156,6 +164,7 @@ class Decoder:
         self._roles: dict[str, str] = {}  # of open messages that are not the assistant's
         self._last_text = ""
         self._calls = NumberedCalls()
+        self._arguments = CallArguments()
         self._chunked: str | None = None  # the call that comes in chunks, which has no end event
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -167,7 +176,7 @@ class Decoder:
         return () if self._reason is None else (Done(self._reason),)
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
-        delta = wire.delta if isinstance(wire.delta, str) else ""
+        delta = plain_text(wire.delta)
         match wire.type:
             case "TEXT_MESSAGE_CONTENT":
                 said = self._say(wire, delta, frame)
@@ -182,8 +191,7 @@ class Decoder:
             case "TOOL_CALL_START":
                 said = self._open_call(wire.tool_call_id or "", wire.tool_call_name, frame)
             case "TOOL_CALL_END":
-                key = self._calls.close(wire.tool_call_id or "")
-                said = [ToolCall(key, complete=True, frame=frame)] if key else []
+                said = self._close_call(wire.tool_call_id or "", frame)
             case "RUN_STARTED":
                 self._reason = None
                 said = [Started(wire.run_id or None, frame=frame)]
@@ -255,13 +263,20 @@ class Decoder:
     def _open_call(self, id: str, name: str | None, frame: Frame) -> list[Event]:
         if self._calls.full:
             self._calls.close_all()
+            self._arguments = CallArguments()
         return [ToolCall(self._calls.open(id), id=id or None, name=name or None, frame=frame)]
 
     def _fill_call(self, id: str, delta: str, frame: Frame) -> list[Event]:
         key = self._calls.get(id)
         if key is None:
             return [Unknown(frame=frame)]
+        self._arguments.add(key, delta)
         return [ToolCall(key, arguments=delta, frame=frame)] if delta else []
+
+    def _close_call(self, id: str, frame: Frame) -> list[Event]:
+        key = self._calls.close(id)
+        whole = key is not None and self._arguments.close(key)
+        return [ToolCall(key, complete=True, frame=frame)] if key is not None and whole else []
 
     def _receive_chunk(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
         id = wire.tool_call_id or self._chunked
@@ -275,9 +290,8 @@ class Decoder:
     def _end_chunks(self, frame: Frame) -> list[Event]:
         if self._chunked is None:
             return []
-        key = self._calls.close(self._chunked)
-        self._chunked = None
-        return [ToolCall(key, complete=True, frame=frame)] if key else []
+        id, self._chunked = self._chunked, None
+        return self._close_call(id, frame)
 
     # --- the end of a run ---
 

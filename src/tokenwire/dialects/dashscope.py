@@ -37,6 +37,7 @@ from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     is_done_sentinel,
+    is_mapping,
     json_or_text,
     json_text,
     malformed,
@@ -224,9 +225,10 @@ class Decoder:
             events.append(usage)
 
     def _say_once(self, kind: str, value: Any, frame: Frame, events: list[Event]) -> None:
-        # Pieces of audio are told though they be equal; the rest is repeated in every chunk.
+        # Pieces of audio are increments: two equal ones are silence, and not a repetition.
+        is_piece = kind == "audio" and is_mapping(value) and value.get("data")
         digest = hash(json_text(value))
-        if value and (kind == "audio" or self._said.get(kind) != digest):
+        if value and (is_piece or self._said.get(kind) != digest):
             self._said[kind] = digest
             events.append(Data(kind, value, frame=frame))
 

@@ -21,7 +21,7 @@ from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._dify_encode import METADATA, DifyEncoder
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
-from tokenwire.dialects.wire import is_mapping, json_or_text, json_text
+from tokenwire.dialects.wire import is_mapping, json_or_text, json_text, plain_text
 from tokenwire.events import (
     Data,
     Event,
@@ -213,8 +213,8 @@ def _data(kind: str, frame: Frame) -> Data:
 
 
 def _text_in(value: Any, *names: str) -> str:
-    found = (value.get(name) for name in names) if is_mapping(value) else ()
-    return next((one for one in found if isinstance(one, str) and one), "")
+    found = (plain_text(value.get(name)) for name in names) if is_mapping(value) else ()
+    return next((one for one in found if one), "")
 
 
 def _usage(counts: Any, frame: Frame) -> list[Event]:

@@ -36,7 +36,7 @@ from tokenwire.dialects._jsonrpc import (
 )
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.wire import is_list, is_mapping, reason_for
+from tokenwire.dialects.wire import is_list, is_mapping, plain_text, reason_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -149,9 +149,10 @@ def _result(result: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
     events: list[Event] = []
     for part, block in enumerate(content):
         kind, text = (block.get("type"), block.get("text")) if is_mapping(block) else (None, None)
-        if kind == "text" and isinstance(text, str):
-            events += [Token(text, index, part, frame=frame)] if text else []
-        else:
+        said = plain_text(text) if kind == "text" else ""
+        if said:
+            events.append(Token(said, index, part, frame=frame))
+        elif not (kind == "text" and text == ""):
             events.append(Data(str(kind), block, index, part, frame=frame))
     if "structuredContent" in result:
         value = result["structuredContent"]

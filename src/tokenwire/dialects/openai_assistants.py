@@ -29,7 +29,9 @@ from tokenwire.dialects._openai_assistants_wire import (
     StepDetailsWire,
     UsageWire,
 )
+from tokenwire.dialects.call_arguments import CallArguments
 from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.said import Said
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
@@ -38,6 +40,7 @@ from tokenwire.dialects.wire import (
     is_mapping,
     list_of,
     malformed,
+    plain_text,
 )
 from tokenwire.events import (
     Data,
@@ -60,16 +63,29 @@ _IMAGES: Final = ("image_file", "image_url")
 _decode_json = JSONDecoder(EventWire).decode
 
 
+class _Content:
+    """What was said of one content of a message."""
+
+    __slots__ = ("others", "part", "refusal", "text")
+
+    def __init__(self) -> None:
+        self.part: int | None = None  # which a refusal has not
+        self.text = Said()
+        self.refusal = Said()
+        self.others = False  # annotations and images
+
+
 class Decoder:
     """Events of the wire to events."""
 
     def __init__(self) -> None:
         self._answer = OneChoice(STATUSES)
-        self._parts: dict[tuple[str, int], int] = {}  # by message and index
-        self._told: str | None = None  # the message that deltas brought last
+        self._contents: dict[tuple[str, int], _Content] = {}  # by message and index
+        self._parts = 0
         self._calls = NumberedCalls()
+        self._arguments = CallArguments()  # of functions; others' are no JSON
         self._steps: dict[str, list[str]] = {}  # the names of open calls by step
-        self._ids: dict[str, None] = {}  # of all calls
+        self._ids: dict[str, str] = {}  # of all calls: their keys
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -86,12 +102,9 @@ class Decoder:
         status = wire.status or kind.removeprefix(_RUN)
         match kind:
             case "thread.message.delta" if wire.delta is not None:
-                self._told = wire.id
                 return self._receive_content(wire.delta.content, wire.id or "", frame)
             case "thread.message.completed" | "thread.message.incomplete":
-                # It repeats the message whole: news only where no delta brought it.
-                told = self._told == wire.id
-                return [] if told else self._receive_content(wire.content, wire.id or "", frame)
+                return self._receive_content(wire.content, wire.id or "", frame, whole=True)
             case "thread.run.step.delta" if wire.delta is not None:
                 return self._receive_calls(wire.delta.step_details, wire.id or "", frame)
             case _ if kind.startswith(_STEP):
@@ -108,30 +121,41 @@ class Decoder:
     # --- messages ---
 
     def _receive_content(
-        self, contents: list[ContentWire] | None, message: str, frame: Frame
+        self,
+        contents: list[ContentWire] | None,
+        message: str,
+        frame: Frame,
+        *,
+        whole: bool = False,
     ) -> list[Event]:
+        """Pieces of a message; or all of it, of which only what the pieces lack is news."""
         events: list[Event] = []
-        for place, content in enumerate(contents or ()):
-            index = place if content.index is None else content.index
-            if content.refusal:
-                events.append(Refusal(content.refusal, frame=frame))
-            values = [(name, getattr(content, name)) for name in _IMAGES]
-            said: list[tuple[str, Any]] = [one for one in values if one[1] is not None]
-            if content.text is not None:
-                said += [("text", content.text.value)] if content.text.value else []
-                said += [("annotation", note) for note in content.text.annotations or ()]
-            if not said:
+        for place, wire in enumerate(contents or ()):
+            index = place if wire.index is None else wire.index
+            content = self._contents.get((message, index))
+            if content is None:
+                if len(self._contents) == MAX_INDEX:
+                    events.append(malformed(frame, f"there are more than {MAX_INDEX} contents"))
+                    continue
+                content = self._contents[message, index] = _Content()
+            text = wire.text.value if wire.text is not None else None
+            if news := _news(content.refusal, wire.refusal, whole=whole):
+                events.append(Refusal(news, frame=frame))
+            values = [(name, getattr(wire, name)) for name in _IMAGES]
+            others: list[tuple[str, Any]] = [one for one in values if one[1] is not None]
+            if wire.text is not None:
+                others += [("annotation", note) for note in wire.text.annotations or ()]
+            if whole and content.others:
+                others = []
+            news = _news(content.text, text, whole=whole)
+            if not news and not others:
                 continue
-            part = self._parts.get((message, index), len(self._parts))
-            if part == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} contents"))
-                continue
-            self._parts[message, index] = part
-            for name, value in said:
-                if name == "text":
-                    events.append(Token(value, 0, part, frame=frame))
-                else:
-                    events.append(Data(name, value, 0, part, frame=frame))
+            if content.part is None:
+                content.part = self._parts
+                self._parts += 1
+            content.others = content.others or bool(others)
+            events += [Token(news, 0, content.part, frame=frame)] if news else []
+            events += [Data(*one, 0, content.part, frame=frame) for one in others]
         return events
 
     # --- tool calls ---
@@ -151,9 +175,17 @@ class Decoder:
                 key = self._calls.open(name)
                 self._steps.setdefault(step, []).append(name)
             if call.id and len(self._ids) <= MAX_INDEX:
-                self._ids[call.id] = None
+                self._ids[call.id] = key
+            if call.function is not None:
+                self._arguments.add(key, call.function.arguments or "")
             events += _receive_call(call, key, frame)
         return events
+
+    def _complete(self, keys: list[str], frame: Frame) -> list[Event]:
+        """The calls that are closed now, as far as their arguments are whole."""
+        return [
+            ToolCall(key, complete=True, frame=frame) for key in keys if self._arguments.close(key)
+        ]
 
     def _receive_step(self, step: str, status: str, frame: Frame) -> list[Event]:
         """A step that is over closes its calls; only a completed one completes them."""
@@ -161,9 +193,8 @@ class Decoder:
         if status not in ("completed", "failed", "cancelled", "expired"):
             return []
         keys = [self._calls.close(name) for name in self._steps.pop(step, ())]
-        if status != "completed":
-            return []
-        return [ToolCall(key, complete=True, frame=frame) for key in keys if key is not None]
+        closed = self._complete([key for key in keys if key is not None], frame)
+        return closed if status == "completed" else []
 
     # --- the run ---
 
@@ -172,8 +203,8 @@ class Decoder:
         if status not in STATUSES:
             return [*events, *_usage(wire.usage, frame, final=False)]
         if status in ("completed", "requires_action"):
-            events += [ToolCall(key, complete=True, frame=frame) for key in self._calls.close_all()]
             events += self._receive_required(wire.required_action, frame)
+            events += self._complete(self._calls.close_all(), frame)
         elif status == "failed" and wire.last_error:
             return [*events, read_error(wire.last_error).event(frame)]
         finished = self._answer.finish(status, frame)
@@ -185,19 +216,24 @@ class Decoder:
         return [*events, *self._answer.done(frame)]
 
     def _receive_required(self, action: Any, frame: Frame) -> list[Event]:
-        """The calls to run, whole: news only where no step brought them."""
+        """The calls to run, whole: news only as far as no step brought them."""
         asked = action.get("submit_tool_outputs") if is_mapping(action) else None
         calls = asked.get("tool_calls") if is_mapping(asked) else None
         events: list[Event] = []
         for call in list_of(calls)[:MAX_INDEX]:
             function = call.get("function") if is_mapping(call) else None
-            if not is_mapping(function) or call.get("id") in self._ids:
+            if not is_mapping(function):
                 continue
-            id, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
-            said = CallWire(0, _text(id), None, FunctionWire(_text(name), _text(arguments)))
-            key = self._calls.open(len(events))
-            events += _receive_call(said, key, frame)
-            events.append(ToolCall(key, complete=True, frame=frame))
+            id = plain_text(call.get("id"))
+            name, whole = plain_text(function.get("name")), plain_text(function.get("arguments"))
+            key = self._ids.get(id)
+            if key is None:
+                key = self._calls.open(f"required:{len(events)}")
+                self._arguments.add(key, whole)
+                said = CallWire(0, id, None, FunctionWire(name, whole))
+                events += _receive_call(said, key, frame)
+            elif key in self._calls.keys and (rest := self._arguments.complete(key, whole)):
+                events.append(ToolCall(key, arguments=rest, frame=frame))
         return events
 
 
@@ -207,8 +243,11 @@ def _kind_of(wire: EventWire) -> str:
     return kind if kind.endswith(".delta") else f"{kind}.{wire.status}"
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def _news(said: Said, text: str | None, *, whole: bool) -> str:
+    """What a piece adds, or a whole text that begins with the pieces."""
+    news = (said.rest_of(text or "") or "") if whole else (text or "")
+    said.add(news)
+    return news
 
 
 def _receive_call(call: CallWire, key: str, frame: Frame) -> list[Event]:

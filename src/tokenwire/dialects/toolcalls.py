@@ -299,6 +299,11 @@ class NumberedCalls:
         """No further call can be opened."""
         return len(self._open) >= MAX_INDEX
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all open calls."""
+        return list(self._open.values())
+
     def open(self, name: str | int) -> str:
         """A key for the call that the wire calls so; a call that had this name is forgotten."""
         key = self._open[_short(name)] = str(self._begun)

@@ -19,7 +19,7 @@ from tokenwire.dialects._vercel import FINISH_REASONS, Calls, read_usage
 from tokenwire.dialects._vercel_data_encode import DATA, VercelDataEncoder
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import json_text
+from tokenwire.dialects.wire import plain_text
 from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.codelines import CodeLinesFramer
@@ -49,47 +49,44 @@ class Decoder:
         if frame.event in _OPENS:
             self._over = False  # streams can be merged: another one goes on
         match frame.event, value:
-            case "0", str(text):
-                return (Token(text, frame=frame),) if text else ()
-            case "g", str(text):
-                return (Reasoning(text, frame=frame),) if text else ()
+            case "0", str() | int() | float():
+                return (Token(text, frame=frame),) if (text := plain_text(value)) else ()
+            case "g", str() | int() | float():
+                return (Reasoning(text, frame=frame),) if (text := plain_text(value)) else ()
             case "3", _:
                 return (read_error(value).event(frame),)
-            case "a", {"toolCallId": str(id)}:
-                return [*self._calls.answer(id, frame), Data(DATA["a"], value, frame=frame)]
-            case (("b" | "c" | "9"), {"toolCallId": str(id)}):
-                return self._receive_call(id, value, frame)
+            case "a", {"toolCallId": str() | int() as id}:
+                called = self._calls.answer(plain_text(id), frame)
+                return [*called, Data(DATA["a"], value, frame=frame)]
+            case (("b" | "c" | "9"), {"toolCallId": str() | int() as id}):
+                return self._receive_call(plain_text(id), value, frame)
             case "f", {"messageId": str(id)}:
                 return self._choice.start(frame, id)
             case "d", {}:
-                word = json_text(said) if (said := value.get("finishReason")) else ""
+                word = plain_text(value.get("finishReason")) or None
                 self._over = True
                 return [
-                    *self._calls.finish(_text(said) or word or None, self._choice, frame),
+                    *self._calls.finish(word, self._choice, frame),
                     *read_usage(value.get("usage"), frame, final=True),
                 ]
             case "j", {"signature": str(signature)}:
                 return (Reasoning("", signature=signature, frame=frame),)
-            case "aui-text-delta", {"textDelta": str(text)}:  # with a parent, as all of these may
-                return (Token(text, frame=frame),) if text else ()
-            case "aui-reasoning-delta", {"reasoningDelta": str(text)}:
-                return (Reasoning(text, frame=frame),) if text else ()
+            case "aui-text-delta", {"textDelta": said}:  # with a parent, as all of these may
+                return (Token(text, frame=frame),) if (text := plain_text(said)) else ()
+            case "aui-reasoning-delta", {"reasoningDelta": said}:
+                return (Reasoning(text, frame=frame),) if (text := plain_text(said)) else ()
             case code, _ if code in DATA:
                 return (Data(DATA[code], value, frame=frame),)
             case _:
                 return (Unknown(frame=frame),)
 
     def _receive_call(self, id: str, value: Mapping[str, Any], frame: Frame) -> Sequence[Event]:
-        name = _text(value.get("toolName"))
+        name = plain_text(value.get("toolName"))
         if frame.event == "b":
             return self._calls.begin(id, name, frame)
         if frame.event == "c":
-            return self._calls.add(id, _text(value.get("argsTextDelta")), frame)
+            return self._calls.add(id, plain_text(value.get("argsTextDelta")), frame)
         return self._calls.end(id, name, value.get("args"), frame)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 VERCEL_DATA = Dialect(
