@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tokenwire import Frame
+from tokenwire import Data, Frame, Usage
 from tokenwire.dialects import get_dialect
+from tokenwire.testing._counts import uncounted
 from tokenwire.testing._ends import cuts_in_last_event
 from tokenwire.testing.judge import Fault, judge, main, recordings
 
@@ -72,11 +73,16 @@ def test_an_error_of_ours_where_the_sdk_raised_nothing(tmp_path: Path) -> None:
     assert fields(tmp_path) == {"end:"}
 
 
-def test_a_count_that_nobody_reads(tmp_path: Path) -> None:
-    """One that no Struct names would be told."""
-    silent = b'"server_tool_use_details":{"chars_seen":2}'
-    write(tmp_path, HELLO.replace(b'"completion_tokens":2', silent))
-    assert "counts:" in fields(tmp_path)
+def test_a_count_that_nobody_reads() -> None:
+    """In `Usage` by its name, or on the list, or told whole as data."""
+    frame = Frame(b'{"usage":{"prompt_tokens":3,"details":[{"chars_seen":2}],"cost":1}}')
+    nobody = "counts: details.[].chars_seen is 2: neither in Usage nor on the list of what is not"
+    assert [*uncounted([frame], [Usage(3)])] == [nobody]
+    assert [
+        *uncounted([frame], [Usage(3), Data("extra", {"usage.details": {"chars_seen": 2}})])
+    ] == []
+    other = "counts: prompt_tokens is 3, and no Usage has it as its input_tokens"
+    assert [*uncounted([frame], [Usage(4)])] == [other, nobody]
 
 
 def test_a_frame_that_nobody_reads(tmp_path: Path) -> None:
