@@ -46,6 +46,7 @@ class SessionOptions(TypedDict, total=False):
     checkpoint: Checkpoint | None
     partial: Completion | None
     seam: Policy
+    drop_echoes: bool
 
 
 class Options(SessionOptions, total=False):

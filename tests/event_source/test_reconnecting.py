@@ -93,9 +93,20 @@ def test_a_mark_begins_each_connection(client: Client, endpoint: Endpoint) -> No
             listening.reconnecting()
 
 
-def test_what_is_sent_again_is_told_once(client: Client, endpoint: Endpoint) -> None:
-    """By a service that begins at the id, or far before it; ids that begin anew are other events."""
+def test_what_is_sent_again_is_told_again(client: Client, endpoint: Endpoint) -> None:
+    """By the standard; an id may be the same for all events."""
     with client.listen(endpoint.url, retry=AT_ONCE) as listening:
+        for _ in range(3):
+            asked = endpoint.take()
+            asked.send(b"id: 1\ndata: tick\n\n")
+            assert listening.data(1) == [("message", "tick", "1")]
+            asked.end()
+            listening.reconnecting()
+
+
+def test_what_is_sent_again_is_told_once_on_demand(client: Client, endpoint: Endpoint) -> None:
+    """By a service that begins at the id, or far before it; ids that begin anew are other events."""
+    with client.listen(endpoint.url, retry=AT_ONCE, drop_echoes=True) as listening:
         asked = endpoint.take()
         sent = b"id: 1\ndata: a\n\nid: 2\ndata: b\n\ndata: c\n\n"
         asked.send(sent)

@@ -25,7 +25,7 @@ from tokenwire.dialects import get_dialect
 from tokenwire.events import Token, ToolCall
 from tokenwire.resume.backoff import NEVER
 from tokenwire.resume.checkpoint import Checkpoint, CheckpointError, fingerprint, kept
-from tokenwire.resume.cursor import MAX_RECENT
+from tokenwire.resume.evidence import MAX_RECENT
 from tokenwire.resume.replay import MAX_CHANNELS, Digest, Said
 from tokenwire.resume.session import Session
 
@@ -83,7 +83,7 @@ def test_before_the_first_piece_it_asks_anew() -> None:
         "reconnecting 1 by cursor: transport",
         "sleep 0",
         WAKE,
-        f"open GET /v1/stream?conv_id=c&from={len(first)}",
+        "open GET /v1/stream?conv_id=c&from=0",
     )
 
 
@@ -438,7 +438,7 @@ def test_ids_without_an_order_are_remembered_up_to_a_number() -> None:
     for number in range(2 * MAX_RECENT):
         play(running, data(f"id: {number}-x\ndata: a\n\n"), "Token(text='a')", "read")
     checkpoint = stored(running)
-    assert len(checkpoint.recent) == MAX_RECENT
+    assert len(checkpoint.places.recent) + len(checkpoint.places.last) == MAX_RECENT
     assert len(checkpoint.to_json()) < 4000
 
 
@@ -542,8 +542,8 @@ def test_credentials_may_change() -> None:
 
 
 def test_of_another_version() -> None:
-    told = msgspec.json.decode(begun().checkpoint(0).to_json()) | {"version": 2}
-    with pytest.raises(CheckpointError, match="of version 2, and this reads version 1"):
+    told = msgspec.json.decode(begun().checkpoint(0).to_json()) | {"version": 3}
+    with pytest.raises(CheckpointError, match="of version 3, and this reads version 2"):
         Checkpoint.from_json(msgspec.json.encode(told))
 
 
@@ -555,7 +555,7 @@ def test_cut_off(cut: int) -> None:
 
 def test_damaged() -> None:
     with pytest.raises(CheckpointError, match="damaged"):
-        Checkpoint.from_json(b'{"version":1,"dialect":7}')
+        Checkpoint.from_json(b'{"version":2,"dialect":7}')
 
 
 def test_headers_that_are_kept() -> None:

@@ -9,27 +9,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire.cursor import Cursor
-from tokenwire.dialects import get_dialect
+from tokenwire.dialects import Resumption, get_dialect
 from tokenwire.dialects._ai_gateway import RESUMPTION as COUNTED_EVENTS
 from tokenwire.dialects.llamacpp import RESUMPTION as COUNTED_BYTES
 from tokenwire.events import Data
 from tokenwire.frame import Frame
-from tokenwire.resume.cursor import MAX_RECENT, Place
+from tokenwire.resume.cursor import Place
+from tokenwire.resume.evidence import MAX_RECENT, Evidence, digest_of
 
 SSE = get_dialect("sse").resumption
+
+
+def frames(*told: str | None) -> list[Frame]:
+    """Frames by their ids, each with what it says behind ``=``, or with ``x``."""
+    made: list[Frame] = []
+    for one in told:
+        id, _, said = (one or "").partition("=")
+        made.append(Frame((said or "x").encode(), id=None if one is None else id))
+    return made
 
 
 def place(*ids: str) -> Place:
     """Behind these, on a new connection."""
     made = Place(SSE)
-    for id in ids:
-        made.delivered(Cursor("id", id))
+    for frame in frames(*ids):
+        assert not made.was_delivered(frame)
+        made.delivered(Cursor("id", frame.id))
     made.reconnected()
     return made
 
 
 def new(made: Place, *ids: str | None) -> list[str | None]:
-    return [id for id in ids if not made.was_delivered(Frame(b"x", id=id))]
+    """Which of these are new; ``!`` last, where one proves that it is another answer."""
+    came: list[str | None] = []
+    for id, frame in zip(ids, frames(*ids), strict=True):
+        if not made.was_delivered(frame):
+            came.append(id)
+            made.delivered(Cursor("id", frame.id))
+    return [*came, "!"] if made.doubt is not None else came
 
 
 @pytest.mark.parametrize(
@@ -37,38 +54,144 @@ def new(made: Place, *ids: str | None) -> list[str | None]:
     [
         (["7"], ["8", "9"], ["8", "9"]),
         (["7"], ["7", "8"], ["8"]),
-        (["7"], ["3", "5", "7", "8"], ["8"]),
-        (["007"], ["6", "8"], ["8"]),
-        (["a-9"], ["a-2", "a-9", "a-10"], ["a-10"]),
+        # Opaque names have no order, whatever they look like.
+        (["7"], ["3", "5"], ["3", "5"]),
+        (["500=a", "900=b"], ["300=c", "950=d"], ["300=c", "950=d"]),
         (["a-9"], ["b-2"], ["b-2"]),
         (["x", "z", "y"], ["z", "y", "w"], ["w"]),
         (["x"], [None, "x", "w"], [None, "w"]),
         (["x"], ["x", "x"], ["x"]),  # the second is a frame that names no id
-        (["x"], ["w", "x"], ["w", "x"]),  # as the frame behind w does, if w says no more
-        (["1", "2", "3"], ["4", "2", None, "3", "4"], ["4", "4"]),  # a jump back in between
-        (["x", "y", "z"], ["w", "x", None, "z", "v"], ["w", "v"]),
+        (["1", "2", "3"], ["4", "2", "3", "4", "5"], ["4", "5"]),  # a jump back in between
         ([], ["a", None], ["a", None]),
         ([""], ["", "a"], ["", "a"]),  # an empty id is no place
+        # Another answer, whose places are named alike.
+        (["1=The ", "2=cat "], ["1=A ", "2=dog ", "3=barks"], ["!"]),
+        (["1=The ", "2=cat "], ["1=The ", "2=dog ", "3=barks"], ["!"]),
+        (["1=The ", "2=cat "], ["2=dog ", "3=barks"], ["!"]),
+        (["1=a", "2=b"], ["3=c", "1=d", "4=e"], ["3=c", "!"]),
+        # Names that come again for other events: nothing is left out for its name alone.
+        (["1=a", "2=b", "1=c"], ["2=d", "3=e"], ["!"]),
+        (["1=a", "2=b", "1=c"], ["1=c", "3=e"], ["!"]),
     ],
 )
 def test_ids(before: list[str], again: list[str | None], expected: list[str | None]) -> None:
     assert new(place(*before), *again) == expected
 
 
+def test_what_stands_behind_an_old_place_is_compared_too() -> None:
+    made = Place(SSE)
+    for frame in frames("1=a", None, "2=c"):
+        made.was_delivered(frame)
+        made.delivered(Cursor("id", frame.id))
+    made.reconnected()
+    assert new(made, "1=a", None, "2=c", "3=d") == ["3=d"]
+    made.reconnected()
+    again = [Frame(b"a", id="1"), Frame(b"other", id="1"), Frame(b"c", id="2")]
+    assert [made.was_delivered(one) for one in again] == [True] * 3
+    assert made.doubt is not None
+    made.reconnected()
+    assert made.doubt is None, "it is of one connection"
+
+
 def test_sequences_are_compared_on_any_connection() -> None:
     resumption = get_dialect("positioned").resumption
-    made = Place(resumption, Cursor("position", 4))
-    frames = [Frame(b'{"token":"a","position":%d}' % number) for number in (3, 4, 5)]
-    assert [made.was_delivered(frame) for frame in frames] == [True, True, False]
+    made = Place(resumption)
+    told = [Frame(b'{"token":"a","position":%d}' % number) for number in range(6)]
+    for frame in told[:5]:
+        made.was_delivered(frame)
+        made.delivered(Cursor("position", made.cursor.value or 0))
+        made.delivered(Cursor("position", told.index(frame)))
+    made.reconnected()
+    assert [made.was_delivered(frame) for frame in told[3:]] == [True, True, False]
+
+
+def test_a_gap_where_positions_are_dense_is_a_loss() -> None:
+    told = [Frame(b'{"token":"a","position":%d}' % number) for number in range(9)]
+    made = Place(get_dialect("positioned").resumption)
+    for number in (0, 1, 2):
+        assert not made.was_delivered(told[number])
+        made.delivered(Cursor("position", number))
+    assert made.was_delivered(told[5])
+    assert made.doubt is not None
+    assert made.doubt.kind == "truncated"
+    assert "between position 2 and position 5" in made.doubt.message
+    made.reconnected()
+    assert not made.was_delivered(Frame(b'{"token":"b"}')), "one without a number has one"
+    assert not made.was_delivered(told[4])
+    made.delivered(Cursor("position", 4))
+    assert made.was_delivered(told[6])
+
+
+def test_a_growing_number_is_old_only_where_it_is_known() -> None:
+    growing = Resumption(
+        method="cursor",
+        kind="sequence",
+        field="",
+        read=lambda frame: len(frame.text),
+        order="growing",
+    )
+    made = Place(growing)
+    for size in (3, 5):
+        assert not made.was_delivered(Frame(b"x" * size))
+        made.delivered(Cursor("sequence", size))
+    made.reconnected()
+    assert made.was_delivered(Frame(b"x" * 5))
+    assert not made.was_delivered(Frame(b"x" * 9)), "a gap is none"
+    made.reconnected()
+    assert made.was_delivered(Frame(b"x" * 4))
+    assert made.doubt is not None, "it was never told, and lies before the last one"
+
+
+def test_fields_that_are_other_ones_each_time_do_not_count() -> None:
+    made = Place(get_dialect("openai-responses").resumption)
+    frame = b'{"sequence_number":1,"delta":"a","obfuscation":"%s"}'
+    made.was_delivered(Frame(frame % b"x"))
+    made.delivered(Cursor("sequence", 1))
+    made.reconnected()
+    assert made.was_delivered(Frame(frame % b"yyy"))
+    assert made.doubt is None
+    assert digest_of(Frame(b"no JSON"), ("a",)) == digest_of(Frame(b"no JSON"))
+    assert digest_of(Frame(b"x", "a")) != digest_of(Frame(b"x", "b"))
 
 
 def test_what_is_remembered_is_bounded() -> None:
     made = place(*(f"{number}-x" for number in range(MAX_RECENT + 10)), "y" * 2000)
-    assert len(made.recent) == MAX_RECENT
-    assert made.recent[0] == "11-x"
+    assert len(made.evidence.names) == MAX_RECENT
+    assert made.evidence.names[0] == "11-x"
     assert made.cursor.value == "y" * 2000
-    assert len(made.recent[-1]) < 64  # long ones by what stands for them
+    assert len(made.evidence.names[-1]) < 64  # long ones by what stands for them
     assert not new(made, "11-x", "y" * 2000)
+
+
+def test_from_the_beginning_more_is_known_than_is_remembered() -> None:
+    """By a digest of all of it: what differs anywhere is another answer."""
+    ids = [f"{number}-x" for number in range(2 * MAX_RECENT)]
+    assert new(place(*ids), *ids, "new") == ["new"]
+    for changed in (0, 1, 100, 2 * MAX_RECENT - 1):
+        other = [*ids]
+        other[changed] += "=other"
+        assert new(place(*ids), *other, "new") == ["!"]
+    assert new(place(*ids), ids[0], *ids[2:], "new") == ["!"]
+
+
+def test_an_id_that_comes_alone_says_nothing() -> None:
+    """What carries it comes behind it."""
+    made = Place(SSE)
+    made.delivered(Cursor("id", "1"))
+    made.reconnected()
+    assert new(made, "1=a", "2") == ["1=a", "2"]
+    kept = made.evidence.kept
+    assert Evidence(kept).kept == kept
+
+
+def test_names_that_count_are_kept_as_runs() -> None:
+    ids = [*(f"a-{n}" for n in range(40)), "b", "c9" + "9" * 30, "c", "d1", "d2", *("xyzuvw")]
+    kept = place(*ids).evidence.kept
+    assert kept.runs == (("a-", 0, 39),)
+    assert kept.recent == ("b", "c9" + "9" * 30, "c", "d1", "d2")
+    assert [one.name for one in kept.last] == [*"xyzuvw"]
+    assert sorted(Evidence(kept).names) == sorted(ids)
+    assert Evidence().kept.last == ()
 
 
 def test_without_resumption_there_is_no_cursor() -> None:
@@ -120,13 +243,77 @@ def test_the_count_does_not_depend_on_how_it_is_cut(
         assert [value for _, value in cut if value is not None] == whole
 
 
+def counted(resumption: Resumption, *events: bytes) -> Place:
+    """Behind these."""
+    made = Place(resumption)
+    for event in events:
+        for _, cursor in made.cut(event):
+            made.feed(cursor)
+            assert cursor is not None
+            assert made.counted(cursor)
+    return made
+
+
+def again(made: Place, wire: bytes) -> list[bytes]:
+    """What is new of a connection that brings this."""
+    told: list[bytes] = []
+    for piece, cursor in made.cut(wire):
+        made.feed(cursor)
+        if not made.was_delivered(Frame(piece)):
+            told.append(piece)
+        if cursor is not None:
+            made.counted(cursor)
+    return told
+
+
 def test_it_goes_on_counting_on_the_next_connection() -> None:
-    made = Place(COUNTED_EVENTS)
-    assert pieces(made, b"a\n\nb\n") == [(b"a\n\n", 1), (b"b\n", None)]
-    made.counted(Cursor("events", 1))
+    made = counted(COUNTED_EVENTS, b"a\n\n")
     made.delivered(Cursor("events", 7))  # of a parser, which does not count
+    assert made.asks == Cursor("events", 0)
     made.reconnected()
-    assert pieces(made, b"\n", b"b\n\n") == [(b"\n", None), (b"b\n\n", 2)]
+    assert pieces(made, b"a\n\nb\n", b"\n", b"c\n\n") == [
+        (b"a\n\n", 1), (b"b\n", None), (b"\n", 2), (b"c\n\n", 3),
+    ]  # fmt: skip
+
+
+MANY = [b"%d\n\n" % number for number in range(40)]
+
+
+@pytest.mark.parametrize("resumption", [COUNTED_EVENTS, COUNTED_BYTES])
+def test_a_few_events_before_the_place_are_asked_for_and_compared(resumption: Resumption) -> None:
+    made = counted(resumption, *MANY)
+    asked = made.asks
+    begin = 24 if resumption.kind == "events" else len(b"".join(MANY[:24]))
+    assert asked == Cursor(resumption.kind, begin)
+    made.reconnected()
+    assert again(made, b"".join(MANY[24:]) + b"new\n\n") == [b"new\n\n"]
+    for wrong in (MANY[23:], MANY[25:], MANY[24:39], [b"other\n\n"] * 20, [b"x" * 99 + b"\n\n"]):
+        made = counted(resumption, *MANY)
+        made.reconnected()
+        assert again(made, b"".join(wrong) + b"new\n\n") == []
+        assert made.doubt is not None
+
+
+def test_events_that_are_all_alike_prove_nothing() -> None:
+    for said in ([b"a\n\n"] * 40, [b"a\n\n", b"b\n\n"] * 20):
+        made = counted(COUNTED_EVENTS, *MANY, *said)
+        assert made.asks.value == 0
+        made.reconnected()
+        assert again(made, b"".join([*MANY, *said, b"new\n\n"])) == [b"new\n\n"]
+        made.reconnected()
+        assert again(made, b"".join([*MANY, *said[1:], b"new\n\n"])) == []
+
+
+def test_behind_a_checkpoint_all_is_asked_for() -> None:
+    first = counted(COUNTED_EVENTS, *MANY)
+    made = Place(COUNTED_EVENTS, first.cursor, first.evidence.kept)
+    assert made.asks.value == 0
+    made.reconnected(asked_for_all=True)
+    assert again(made, b"".join(MANY) + b"new\n\n") == [b"new\n\n"]
+    changed = [*MANY[:5], b"x\n\n", *MANY[6:]]
+    made = Place(COUNTED_EVENTS, first.cursor, first.evidence.kept)
+    made.reconnected(asked_for_all=True)
+    assert again(made, b"".join(changed) + b"new\n\n") == []
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -146,31 +333,35 @@ def test_every_event_is_counted_whatever_ends_its_lines(end: bytes) -> None:
 
 
 def test_all_up_to_the_place_is_old_then() -> None:
-    """Also ids that are too long ago to be remembered, and what has none."""
-    made = Place(get_dialect("langgraph").resumption, Cursor("id", "z"))
+    """Also what has no name, and what is too long ago to be remembered."""
+    made = Place(get_dialect("langgraph").resumption)
+    for frame in frames(None, "q", None, "w", "z"):
+        made.was_delivered(frame)
+        made.delivered(Cursor("id", frame.id))
+    other = Place(get_dialect("langgraph").resumption, made.cursor, made.evidence.kept)
+    other.reconnected(asked_for_all=True)
+    assert new(other, None, "q", None, "w", "z", "z", "a") == ["z", "a"]
+    other = Place(get_dialect("langgraph").resumption, made.cursor, made.evidence.kept)
+    other.reconnected(asked_for_all=True)
+    assert new(other, "q", None, "v", "z", "a") == ["!"]
+    prelude = [Frame(b"other"), *frames("q", None, "w", "z")]
+    other = Place(get_dialect("langgraph").resumption, made.cursor, made.evidence.kept)
+    other.reconnected(asked_for_all=True)
+    assert all(other.was_delivered(frame) for frame in prelude)
+    assert other.doubt is not None
+
+
+def test_what_is_new_before_the_place_came_is_another_answer() -> None:
+    made = Place(get_dialect("openai-responses").resumption)
+    told = [Frame(b'{"sequence_number":%d}' % number) for number in range(8)]
+    for number in range(5):
+        made.was_delivered(told[number])
+        made.delivered(Cursor("sequence", number))
     made.reconnected(asked_for_all=True)
-    assert new(made, None, "q", None, "w", "z", "z", "a") == ["z", "a"]
-
-
-def test_a_place_that_was_left_out() -> None:
-    made = Place(get_dialect("openai-responses").resumption, Cursor("sequence", 4))
+    assert [made.was_delivered(one) for one in (told[3], told[5])] == [True, True]
+    assert made.doubt is not None
     made.reconnected(asked_for_all=True)
-    frames = [Frame(b'{"sequence_number":%d}' % number) for number in (3, 5, 6)]
-    assert [made.was_delivered(frame) for frame in frames] == [True, False, False]
-    assert made.delivered(Cursor("sequence", 5))
-
-
-def test_counts_begin_at_the_beginning() -> None:
-    made = Place(COUNTED_BYTES, Cursor("bytes", 6))
-    made.reconnected(asked_for_all=True)
-    was: list[bool] = []
-    for piece, cursor in made.cut(b"a\n\nb\n\nc\n\n"):
-        made.feed(cursor)
-        was.append(made.was_delivered(Frame(piece)))
-        assert cursor is not None
-        assert made.counted(cursor) is not was[-1]
-    assert was == [True, True, False]
-    assert made.cursor.value == 9
+    assert not made.was_delivered(told[5]), "it goes on exactly behind the place"
 
 
 # --- event sources ---
@@ -179,8 +370,8 @@ def test_counts_begin_at_the_beginning() -> None:
 def test_ids_of_an_event_source_may_come_again() -> None:
     made = Place(get_dialect("event-stream").resumption)
     for id in ("1", "2", "1"):
-        made.delivered(Cursor("id", id))
-    made.reconnected()
-    assert new(made, "1", "3", "1") == ["3", "1"]
+        assert made.delivered(Cursor("id", id))
+    assert not made.admits
+    assert made.evidence.names == ("2", "1")
     made.told(Data("message", "a"), moved=False, within_frame=False)
     assert not made.tail.said.length

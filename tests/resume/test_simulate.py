@@ -6,17 +6,24 @@ import random
 
 import pytest
 
+from tokenwire.cursor import Cursor
 from tokenwire.request import Request
-from tokenwire.testing.simulate import Server, main, simulate
+from tokenwire.resume import cursor
+from tokenwire.resume.cursor import Place
+from tokenwire.resume.tail import Tail
+from tokenwire.resume.taken import Taken
+from tokenwire.testing import simulate
+from tokenwire.testing.simulate import Server, main
 
 
 def test_nothing_is_lost_or_doubled() -> None:
-    world = simulate(400, seed=7)
+    world = simulate.simulate(400, seed=7)
     counts = world.counts
     assert not world.faults
     assert counts["sessions"] == 400
     assert (counts["lost"], counts["doubled"], counts["wrong"]) == (0, 0, 0)
-    assert counts["whole"] > 350
+    assert (counts["glued"], counts["repeated"]) == (0, 0)
+    assert counts["whole"] > 330
     assert counts["reconnects"] > 100
     assert counts["taken over"] > 100
 
@@ -41,3 +48,33 @@ def test_a_server_that_leaves_something_out_is_found_out(
     monkeypatch.setattr(Server, "body", body)
     assert main(["--sessions", "100"]) == 1
     assert "instead of" in capsys.readouterr().out
+
+
+def _moves_with_all(self: Place, place: Cursor) -> bool:
+    """The cursor moves with old places too."""
+    if place.value is None or place.value == self.cursor.value:
+        return False
+    self.cursor = place
+    return True
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "planted", "found"),
+    [
+        # Frames are left out by their names alone.
+        (cursor, "digest_of", lambda frame, ignored: b"same", "glued"),
+        (Place, "_gap_before", lambda self, value: None, "lost"),
+        # A request is sent again until the first token came.
+        (Taken, "__bool__", lambda self: "Token" in self.sign, "repeated"),
+        (Tail, "receive", lambda self, event: [event], "wrong"),
+        (Place, "delivered", _moves_with_all, "wrong"),
+    ],
+)
+def test_a_fault_in_the_session_is_found(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, planted: object, found: str
+) -> None:
+    monkeypatch.setattr(owner, name, planted)
+    if found == "lost":
+        cases = [case for case in simulate.CASES if case.dialect == "positioned"]
+        monkeypatch.setattr(simulate, "CASES", cases)
+    assert simulate.simulate(700, seed=5).counts[found]

@@ -119,13 +119,15 @@ def test_what_begins_as_the_beginning_did() -> None:
     assert received(made, Token("b")) == [Token("b")]
 
 
-@pytest.mark.parametrize(
-    "again", [[Token("a"), Token("c")], [Token("a"), Token("b"), Token("c")], [Token("ac")]]
-)
-def test_what_is_not_the_beginning(again: list[Event]) -> None:
-    new = received(tail(Token("a"), head=HEAD), *again)
-    assert new is not None
-    assert "".join(event.text for event in new if isinstance(event, Token)) in ("c", "bc")
+def test_what_may_be_another_beginning_is_held_until_a_name_tells() -> None:
+    made = tail(head=HEAD)
+    assert received(made, Token("x"), Token("y"), Token("z")) == []
+    made.place_named()
+    assert received(made, Token("!")) == [Token("x"), Token("y"), Token("z"), Token("!")]
+    other = tail(head=HEAD)
+    assert received(other, Token("x")) == []
+    other.rewind()  # the name was an old one: that was before it
+    assert received(other, Token("!")) == [Token("!")]
 
 
 def test_an_answer_that_ends_first_is_no_beginning() -> None:

@@ -166,7 +166,7 @@ TABLE: list[tuple[str, Request, dict[str, str], bytes, tuple[str, ...]]] = [
         post("/v1/chat/completions", b"{}", TALK),
         {},
         b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n',
-        ("GET /v1/stream?conv_id=c&from=71",),
+        ("GET /v1/stream?conv_id=c&from=0",),
     ),
     ("openai-chat", post(), {}, b'data: {"id":"c","choices":[{"delta":{}}]}\n\n', ()),
 ]

@@ -79,6 +79,10 @@ class Resumption(Struct, frozen=True, kw_only=True):
             Without it, the same request is sent with a ``Last-Event-ID`` header.
         beginning: The cursor with which all of the answer is sent again; ``None``: it cannot be
             asked for. Another process needs it, whose decoder does not know what came before.
+        order: What is known of the values that are numbers: ``dense``, each place is one more than
+            the one before, so that one left out is a loss; ``growing``, a later one is larger.
+            ``None``: nothing; ids in texts never have an order.
+        ignored: Fields of a frame's JSON that are other ones each time it is sent.
         live: A connection without a cursor goes on with what comes next, as event sources do.
         key_headers: Headers of the request that name the answer: a checkpoint of a request that
             named another one is refused.
@@ -94,6 +98,8 @@ class Resumption(Struct, frozen=True, kw_only=True):
     read: Callable[[Frame], str | int | None] | None = None
     reconnect: Callable[[Request, Cursor, Known], Request | None] | None = None
     beginning: str | int | None = None
+    order: Literal["dense", "growing"] | None = None
+    ignored: tuple[str, ...] = ()
     live: bool = False
     key_headers: tuple[str, ...] = ()
     naming_headers: tuple[str, ...] = ()

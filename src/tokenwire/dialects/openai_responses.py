@@ -606,6 +606,8 @@ OPENAI_RESPONSES = Dialect(
         read=read_sequence,
         reconnect=reconnect,
         beginning=0,  # all but the event that only says its id
+        order="dense",
+        ignored=("obfuscation",),  # of random length
     ),
     marks=(
         ("type=response.*",),

@@ -101,6 +101,7 @@ POSITIONED = Dialect(
         field="resume_from in the body",
         read=read_position,
         reconnect=reconnect,
+        order="dense",
     ),
     marks=(("token", "position"),),
     notes=Notes(

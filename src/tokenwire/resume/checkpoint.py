@@ -15,9 +15,10 @@ from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import TokenwireError
 from tokenwire.request import Request, masked
 from tokenwire.resume.backoff import Backoff
+from tokenwire.resume.evidence import Kept
 from tokenwire.resume.replay import Channel, Said
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Response headers that are kept: those with which some service names an answer or a session.
 KEPT_HEADERS: Final = ("location", "mcp-session-id", "mcp-protocol-version", "cf-aig-run-id")
@@ -38,7 +39,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         dialect: The dialect's name.
         request: A hash of the request that it belongs to.
         cursor: The place behind the last event that was delivered.
-        recent: The ids delivered last.
+        places: What was said at the places that were delivered, as digests.
         tail: What was delivered behind the cursor, as length and checksums.
         head: What was delivered before the stream named any place, in the same way.
         id: The answer's id.
@@ -53,7 +54,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     dialect: str
     request: str
     cursor: Cursor
-    recent: tuple[str, ...] = ()
+    places: Kept = Kept()
     tail: Said = Said()
     head: Said = Said()
     id: str | None = None

@@ -1,15 +1,17 @@
 """`Place`: how far an answer was delivered, and whether a frame lies before that.
 
 A server may replay more than it was asked for: the frame at the cursor once more, or all from the
-beginning. By its cursor such a frame is known and left out; what names no place of its own is known
-by its `Tail`.
+beginning. By its place such a frame is known, and it is left out where it says what was said there
+before; if it says something else, the service sends another answer, and nothing of it is joined to
+the first. What names no place of its own is known by its `Tail`.
+
+Which of two names is the later one is never guessed: a dialect says so, or they have no order.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -19,18 +21,28 @@ from tokenwire.errors import Recovery
 from tokenwire.events import Error, Event
 from tokenwire.frame import Frame
 from tokenwire.resume.checkpoint import CheckpointError
+from tokenwire.resume.evidence import (
+    SILENT,
+    UNKNOWN,
+    Evidence,
+    Kept,
+    Named,
+    chain_of,
+    chained,
+    digest_of,
+    short,
+)
 from tokenwire.resume.replay import NOTHING, Said
 from tokenwire.resume.tail import Tail
 
-# Opaque ids that are remembered: a server that starts a replay further back than this is not found
-# out, unless it was asked for all. Each is some tens of bytes.
-MAX_RECENT: Final = 256
-
-_SHORT: Final = 64  # characters of an id that is remembered as it is
 # No server takes a header that is longer, so such an id cannot be asked to go on behind.
-_LONGEST: Final = 8192
+LONGEST: Final = 8192
 
-_COUNTED: Final = re.compile(r"(.*?)([0-9]{1,18})", re.ASCII | re.DOTALL)
+_SIZE: Final = 6  # bytes of the digest of an event that is counted
+
+# Where events or bytes are counted, so many events before the place are asked for once more: only
+# they show that the service counts as it did.
+_OVERLAP: Final = 16
 
 # A blank line behind one that is not; further blank lines end no more events. It ends at its first
 # byte: a LF behind its CR ends nothing, wherever the chunk does.
@@ -44,7 +56,7 @@ class Place:
     Args:
         resumption: How the dialect's API reconnects; None: it cannot.
         cursor: The place to begin at, of a checkpoint.
-        recent: Ids that were delivered before it, the last one last.
+        kept: What had been said at the places before it.
         tail: What was delivered behind it.
         head: What came before the stream named any place.
 
@@ -54,22 +66,37 @@ class Place:
     Attributes:
         cursor: The place itself.
         tail: What was delivered behind it.
+        evidence: What was said at the places before it.
         begins: The stream has not named a place yet; call `came`.
+        doubt: Why nothing of this connection can be trusted any more: every frame of it is left
+            out. None: it can.
     """
 
     __slots__ = (
         "_again",
-        "_asked_for_all",
+        "_all_comes",
+        "_chain",
         "_counts",
+        "_digests",
+        "_event",
         "_fed",
-        "_is_first",
+        "_here",
+        "_id",
+        "_is_blank",
         "_is_old",
+        "_met",
+        "_name",
+        "_prelude",
         "_reached",
-        "_recent",
         "_resumption",
+        "_told",
+        "_unnamed",
+        "_visit",
         "_window",
         "begins",
         "cursor",
+        "doubt",
+        "evidence",
         "tail",
     )
 
@@ -77,7 +104,7 @@ class Place:
         self,
         resumption: Resumption | None,
         cursor: Cursor | None = None,
-        recent: Iterable[str] = (),
+        kept: Kept | None = None,
         tail: Said = NOTHING,
         head: Said = NOTHING,
     ) -> None:
@@ -90,26 +117,40 @@ class Place:
                 f" dialect goes on behind {kind}: it is of another stream; ask for the answer anew"
             )
         self.tail = Tail(tail, head)
+        self.evidence = Evidence(kept)
         self.begins = cursor is None and not (resumption is None or self._counts or resumption.live)
         self._resumption = resumption
-        self._recent: deque[str] | None = deque(recent, MAX_RECENT) if recent else None
+        self._id: str | int | None = None  # the name found last, and how it is remembered
+        self._name = ""
+        self._told: list[tuple[str | int | None, str, bytes]] = []  # read, and not delivered yet
         self._again = False  # the frames come over a connection that goes on
-        self._asked_for_all = False  # it was asked for all, and did not come to the place yet
-        self._is_first = False  # no frame of this connection was new
-        self._is_old = False  # the one that named its place last lies before it
+        self._begin()
         self._reached = self._start()
+
+    def _begin(self) -> None:
+        """A connection begins."""
+        self._here: str | None = None  # the place at which its frames are
+        self._is_old = False  # that lies before the one that was delivered last
+        self._met = False  # they came as far as that
+        self._all_comes = False  # all of the answer comes again, and not as far as that yet
+        self._unnamed = 0  # frames since the last name that is not old
+        self._visit: Named | None = None  # an old place, as far as it came once more
+        self._digests: dict[int, bytes] = {}  # of events that are counted, and not delivered yet
+        self._prelude = self._chain = SILENT  # all that came again, as `Evidence` adds it up
         self._window = b""
         self._fed: int | None = None
+        self._event = blake2b(digest_size=_SIZE)  # the bytes of an event that is not whole yet
+        self._is_blank = True  # none but line ends
+        self.doubt: Error | None = None
 
     def _start(self) -> int:
         value = self.cursor.value
         return value if isinstance(value, int) else 0
 
     @property
-    def recent(self) -> tuple[str, ...]:
-        """The ids delivered last, for a checkpoint; without those that the last one tells."""
-        last = "" if self._is_live else str(self.cursor.value)
-        return tuple(id for id in self._recent or () if not _is_before(id, last))
+    def admits(self) -> bool:
+        """Each frame has to be shown to `was_delivered`, also over the first connection."""
+        return not (self._resumption is None or self._counts or self._is_live)
 
     @property
     def told_anything(self) -> bool:
@@ -129,17 +170,32 @@ class Place:
         value = cursor.value
         if self._counts or value is None or value == self.cursor.value:
             return False
-        # An id may come without data, among events that were delivered before.
-        if self.tail.pending or self._was_named(value):
-            return False
-        if isinstance(value, str) and value:
-            if len(value) > _LONGEST and not self._is_live:
+        if self._is_live:
+            self.evidence.named(short(str(value)), SILENT)
+        else:
+            if self.tail.pending or (isinstance(value, str) and len(value) > LONGEST):
                 return False
-            if self._recent is None:
-                self._recent = deque(maxlen=MAX_RECENT)
-            self._recent.append(short(value))
+            # An id may come without data, among events that were delivered before.
+            name = self._name_of(value)
+            is_told = any(one == value for one, _, _ in self._told)
+            if not is_told and self._again and self.evidence.at(name) is not None:
+                return False
+            self._commit(value, name)
         self._move(cursor)
         return True
+
+    def _commit(self, value: str | int, name: str) -> None:
+        """Take all as evidence that was read up to this place."""
+        while self._told:
+            one, named, said = self._told.pop(0)
+            if one is None:
+                self.evidence.followed(said)
+                continue
+            self.evidence.named(named, said)
+            if one == value:
+                return
+        if name:
+            self.evidence.named(name, SILENT)
 
     def told(self, event: Event, *, moved: bool, within_frame: bool) -> None:
         """An event of the answer was delivered, after `delivered` or `counted` was asked.
@@ -167,6 +223,12 @@ class Place:
         """An event source delivers what it gets: its ids need not be those of events."""
         return self._resumption is not None and self._resumption.live
 
+    def _name_of(self, value: str | int) -> str:
+        """How a place is remembered. A frame without an id of its own has the very one before."""
+        if value is not self._id:
+            self._id, self._name = value, short(str(value))
+        return self._name
+
     # --- where the service counts ---
 
     def cut(self, data: bytes) -> Iterator[tuple[bytes, Cursor | None]]:
@@ -182,27 +244,49 @@ class Place:
             for match in _ENDS_EVENT.finditer(window):
                 end = match.end() - before
                 if end > 0:  # else it was found in the chunk before
+                    self._add(data[begin:end])
                     yield data[begin:end], self._count(end - begin)
                     begin = end
             self._window = window[-_LOOK_BACK:]
             self._reached += 0 if self.cursor.kind == "events" else len(data) - begin
+            self._add(data[begin:])
         if begin < len(data):
             yield data[begin:], None
 
+    def _add(self, data: bytes) -> None:
+        """Bytes of an event; the line end behind the one before is of none."""
+        if self._is_blank:
+            data = data.lstrip(b"\r\n")
+            self._is_blank = not data
+        self._event.update(data)
+
     def _count(self, size: int) -> Cursor:
         self._reached += 1 if self.cursor.kind == "events" else size
+        self._digests[self._reached] = self._event.digest()
+        self._event, self._is_blank = blake2b(digest_size=_SIZE), True
         return Cursor(self.cursor.kind, self._reached)
 
     def feed(self, cursor: Cursor | None) -> None:
         """The parser gets the bytes up to here."""
         self._fed = int(cursor.value or 0) if cursor is not None else None
+        if self._fed is None or not self._again or self.doubt is not None:
+            return
+        last = self._start()
+        if self._fed <= last:
+            self._leave_visit()
+            self._revisit(str(self._fed), self._digests.pop(self._fed), is_last=self._fed == last)
+        elif not self._met and last:
+            self.doubt = self.differs()
 
     def counted(self, cursor: Cursor) -> bool:
         """All that came before this place is delivered; gives whether it lies further on."""
-        is_further = int(cursor.value or 0) > self._start()
-        if is_further:
-            self._move(cursor)
-        return is_further
+        value = int(cursor.value or 0)
+        if value <= self._start() or self.doubt is not None:
+            return False
+        for one in [one for one in self._digests if one <= value]:
+            self.evidence.named(str(one), self._digests.pop(one))
+        self._move(cursor)
+        return True
 
     # --- over the next connection ---
 
@@ -212,6 +296,31 @@ class Place:
         can_begin_anew = self._resumption is not None and self._resumption.beginning is not None
         return self.tail.said.length > 0 or (can_begin_anew and self.tail.head.length > 0)
 
+    @property
+    def asks(self) -> Cursor:
+        """From where the service is asked to go on: where it counts, a little before the place.
+
+        Only what is sent once more shows that it counts as it did. Where the last events are so
+        much alike that they would be the same elsewhere, all is asked for.
+        """
+        if self.is_ambiguous:
+            return Cursor(self.cursor.kind)
+        if not self._counts or self.cursor.value is None:
+            return self.cursor
+        places = self.evidence.latest(_OVERLAP + 1)
+        said = [one.said for one in places[1:]]
+        if len(said) < _OVERLAP or UNKNOWN in said or _repeats(said):
+            return Cursor(self.cursor.kind, 0)
+        return Cursor(self.cursor.kind, int(places[0].name))
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """The service gave this name to several places: asked for it, it may go on at any."""
+        if self._is_live or self._counts or self.cursor.value is None:
+            return False
+        known = self.evidence.at(self._name_of(self.cursor.value))
+        return known is not None and known.said == UNKNOWN
+
     def reconnected(self, *, asked_for_all: bool = False) -> None:
         """The next frames come over a new connection.
 
@@ -219,66 +328,177 @@ class Place:
             asked_for_all: Not only for what is behind the cursor.
         """
         beginning = self._resumption.beginning if self._resumption is not None else None
-        self._again = self._is_first = True
-        is_named = self.cursor.value is not None
-        self._asked_for_all = asked_for_all and beginning is not None and is_named
-        self._is_old = self._asked_for_all
-        self._reached = self._start()
-        if self._asked_for_all:
-            self._reached = beginning if isinstance(beginning, int) else 0
-        self._window, self._fed = b"", None
-        self.tail.reconnected(asked_for_all=self._asked_for_all)
-
-    def was_delivered(self, frame: Frame) -> bool:
-        """Does this frame of the new connection lie before the place?"""
-        last = self.cursor.value
-        value = self._value_of(frame)
-        if last is None or last == "":
-            return False  # an empty id names no place
-        if value is None:
-            return self._is_old  # as the one before it
-        if isinstance(value, int) and isinstance(last, int):
-            was = value <= last
-            self._is_old = value < last
-            self._asked_for_all = self._asked_for_all and self._is_old
-        elif value == last:
-            # An SSE frame without an id of its own carries the one before it: behind the place, it
-            # is new.
-            was = self._is_old or self._is_first or self._reads
-            self._is_old = self._asked_for_all = False
-        else:
-            was = self._is_old = self._was_named(value)
-        if was:
-            self.tail.rewind()
-        else:
-            self.tail.place_named()
-        self._is_first = self._is_first and self._is_old
-        return was
+        asked = Cursor(self.cursor.kind, 0) if asked_for_all else self.asks
+        self._begin()
+        self._told.clear()
+        self._again = True
+        if self.cursor.value is not None and self.cursor.value != beginning:
+            self._all_comes = asked_for_all and beginning is not None
+            self._is_old = self._all_comes
+        if self._counts:
+            self._reached = int(asked.value or 0)
+            self._is_old = self._reached < self._start()
+            self._all_comes = self._is_old and not self._reached
+        self.tail.reconnected(asked_for_all=self._all_comes)
+        self.evidence.begins_again()
 
     @property
-    def _reads(self) -> bool:
-        return self._resumption is not None and self._resumption.read is not None
+    def awaited(self) -> bool:
+        """The answer comes from before the place, and has not come as far: it cannot end there."""
+        return self._is_old and not self._met
+
+    def was_delivered(self, frame: Frame) -> bool:
+        """Does this frame lie before the place? Ask for each that comes, in their order."""
+        if self._is_doubtful():
+            return True
+        if self._counts:
+            return self._is_old if self._fed is None else self._was_counted(self._fed)
+        value = self._value_of(frame)
+        said = digest_of(frame, self._resumption.ignored if self._resumption is not None else ())
+        name = "" if value is None else self._name_of(value)
+        if value is None or not name or name == self._here:  # an empty id names no place
+            return self._follows(said)
+        self._leave_visit()
+        is_last = value == self.cursor.value
+        if not self._is_doubtful() and self._is_known(name, value, is_last=is_last):
+            if is_last and self._is_silent(name):  # this one only stands behind it
+                self._arrive(name)
+                return self._is_doubtful() or self._follows(said)
+            self._revisit(name, said, is_last=is_last)
+            return True
+        return self._is_beyond(value, name, said)
+
+    def _is_doubtful(self) -> bool:
+        return self.doubt is not None
+
+    def _was_counted(self, fed: int) -> bool:
+        was = self._again and fed <= self._start()
+        if was:
+            self.tail.rewind()
+        return was
 
     def _value_of(self, frame: Frame) -> str | int | None:
-        if self._counts:
-            return self._fed
         if self._resumption is not None and self._resumption.read is not None:
             return self._resumption.read(frame)
         return frame.id
 
-    def _was_named(self, value: str | int) -> bool:
-        """On a connection that goes on: was this place named before the last one?"""
-        if self._asked_for_all:
-            return True
-        # The ids of an event source may come again for other events.
-        if not (self._is_first or (self._again and not self._is_live)):
+    def _follows(self, said: bytes) -> bool:
+        """A frame that names no place of its own, behind the one before it."""
+        if not self._is_old:
+            self._unnamed += 1
+            if self._told:
+                self._told.append((None, "", said))
+            else:
+                self.evidence.followed(said)
             return False
-        recent = self._recent or ()
-        return short(str(value)) in recent or _is_before(str(value), str(self.cursor.value))
+        if self._visit is None:
+            self._prelude = chained(self._prelude, said)
+        else:
+            more = chained(self._visit.more, said)
+            self._visit = Named(self._visit.name, self._visit.said, more)
+        return True
+
+    def _is_known(self, name: str, value: str | int, *, is_last: bool) -> bool:
+        """Over a connection that goes on: was this place named before, as far as can be known?"""
+        if not self._again:
+            return False
+        last = self.cursor.value
+        if self._has_order and isinstance(value, int) and isinstance(last, int):
+            return value <= last
+        return is_last or self._all_comes or self.evidence.at(name) is not None
+
+    @property
+    def _has_order(self) -> bool:
+        return self._resumption is not None and self._resumption.order is not None
+
+    @property
+    def _is_dense(self) -> bool:
+        return self._resumption is not None and self._resumption.order == "dense"
+
+    def _is_silent(self, name: str) -> bool:
+        """The name came alone before."""
+        known = self.evidence.at(name)
+        return known is not None and known.said == SILENT
+
+    def _revisit(self, name: str, said: bytes, *, is_last: bool) -> None:
+        """An old place comes once more: it must say what it said."""
+        known = self.evidence.at(name)
+        if self.evidence.is_first(name) and not is_last:
+            self._all_comes, self._chain = True, SILENT
+        # What is not remembered is proven by the chain, if all before the last place comes.
+        is_proof = known is not None and known.said != UNKNOWN
+        if (known is not None and is_proof and known.said != said) or not (
+            is_proof or (self._all_comes and not is_last)
+        ):
+            self.doubt = self.differs()
+        elif is_last:
+            self._arrive(name)
+        else:
+            self._here, self._is_old, self._met = name, True, False
+            self._visit = Named(name, said)
+            self._rewind()
+
+    def _leave_visit(self) -> None:
+        """An old place was told to its end: it must have said what it said."""
+        visit, self._visit = self._visit, None
+        if visit is None:
+            return
+        known = self.evidence.at(visit.name)
+        if known is not None and known.said != UNKNOWN and known.more != visit.more:
+            self.doubt = self.differs()
+        elif self._all_comes and not self.evidence.is_first(visit.name):
+            self._chain = chain_of(self._chain, visit)
+
+    def _arrive(self, name: str) -> None:
+        """The frames came as far as the place: what comes next is new, or of the tail."""
+        # Of dense places the first may be left out, for it has the number that is asked behind.
+        prelude = SILENT if self._is_dense else self._prelude
+        if self._all_comes and not self.evidence.agrees(prelude, self._chain):
+            self.doubt = self.differs()
+            return
+        self._here, self._is_old, self._met, self._all_comes = name, False, True, False
+        self._unnamed = 0
+        self._rewind()
+
+    def _rewind(self) -> None:
+        """What came so far lies before the place: only now comes what was delivered behind it."""
+        self.tail.rewind()
+        self.evidence.begins_again()
+
+    def _is_beyond(self, value: str | int, name: str, said: bytes) -> bool:
+        """A place that was not named before. Gives whether to leave it out: it proves a fault."""
+        if self.doubt is None:
+            # A service that goes on exactly behind the place needs no proof of what it left out.
+            missed = self._all_comes and not (self._is_dense and self._here is None)
+            self.doubt = self.differs() if missed else self._gap_before(value)
+        if self.doubt is not None:
+            return True
+        self._here, self._is_old, self._all_comes, self._unnamed = name, False, False, 0
+        if self._again:
+            self.tail.place_named()
+        self._told.append((value, name, said))
+        return False
+
+    def _gap_before(self, value: str | int) -> Error | None:
+        """Where positions are dense, one that is left out is a piece that is lost."""
+        if not self._is_dense:
+            return None
+        named = [one for one, _, _ in self._told if one is not None]
+        last = named[-1] if named else self.cursor.value
+        if not isinstance(value, int) or not isinstance(last, int):
+            return None
+        if value <= last + 1 + self._unnamed:  # a frame without a number has one all the same
+            return None
+        kind = self.cursor.kind
+        return Error(
+            "truncated",
+            f"the service left out what lies between {kind} {last} and {kind} {value}",
+            recovery=Recovery.RESUME,
+        )
 
     def why_nothing_came(self) -> str:
         """Where all was asked for again, and what came did not reach the place; else empty."""
-        if not self._asked_for_all:
+        if not self._all_comes or self.doubt is not None:
             return ""
         place = f"{self.cursor.kind} {self.cursor.value!r:.80}"
         return f"all of the answer was asked for again, and it did not come as far as {place}"
@@ -294,16 +514,6 @@ class Place:
         )
 
 
-def short(id: str) -> str:
-    """The id, or what stands for a long one."""
-    if len(id) <= _SHORT:
-        return id
-    return blake2b(id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _is_before(id: str, last: str) -> bool:
-    """Do these ids count up, and is the first the smaller one? As in ``answer-7:3``."""
-    one, other = _COUNTED.fullmatch(id), _COUNTED.fullmatch(last)
-    if one is None or other is None or one[1] != other[1]:
-        return False
-    return int(one[2]) < int(other[2])
+def _repeats(said: list[bytes]) -> bool:
+    """Would it be the same a few events further on?"""
+    return any(said[by:] == said[:-by] for by in range(1, len(said) // 2 + 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tokenwire.frame import Frame
-from tokenwire.resume.cursor import short
+from tokenwire.resume.evidence import short
 
 # Events that are remembered, by their hashes: some tens of kilobytes. A server that begins further
 # back than this is not found out.

@@ -160,11 +160,13 @@ class Planner:
                 return plan
         return None
 
-    def why_not(self, cursor: Cursor, taken: Taken) -> str:
+    def why_not(self, cursor: Cursor, taken: Taken, *, is_ambiguous: bool = False) -> str:
         """Why an answer that the service has begun cannot be gone on with behind this cursor."""
         resumption = self._dialect.resumption
         if resumption is None:
             why = f"{self._dialect.name} has no way to resume"
+        elif is_ambiguous:
+            why = f"the service gave the name {cursor.value!r:.80} to several places"
         elif cursor.value not in (None, ""):
             why = "the service keeps no answer to such a request"
         else:

@@ -37,6 +37,7 @@ from tokenwire.events import (
     Token,
     Unknown,
 )
+from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import Signal, StreamParser
 from tokenwire.request import Known, Request, words_of
@@ -77,6 +78,11 @@ def _is_counted(event: Event) -> bool:
 _RESTART: Final = "a restart that was asked for"
 
 
+def _is_none(frame: Frame) -> bool:
+    """Nothing is left out; but an id stays in force over connections."""
+    return False
+
+
 class _Phase(Enum):
     START = auto()
     OPENING = auto()  # `OpenRequest` waits for its answer
@@ -113,6 +119,8 @@ class Session:
             unless it is known not to have been taken.
         seam: What a continuation does at a seam that is doubtful: see
             `tokenwire.resume.seam.Seam`. ``reset`` is taken for ``reject``.
+        drop_echoes: Of an event source: leave out what comes again at the beginning of a
+            connection, with the same id and the same content. By the standard all is delivered.
         partial: What was delivered before the checkpoint; only a continuation needs it.
         checkpoint: Where another session for the same request had come to.
         random: Gives numbers from 0 to 1, for the jitter.
@@ -136,6 +144,7 @@ class Session:
         "_counted",
         "_deadlines",
         "_digest",
+        "_drop_echoes",
         "_echoes",
         "_effects",
         "_elapsed",
@@ -184,6 +193,7 @@ class Session:
         checkpoint: Checkpoint | None = None,
         partial: Completion | None = None,
         seam: Policy = "reject",
+        drop_echoes: bool = False,
         random: Callable[[], float] = _random,
     ) -> None:
         _check("retry", retry, RetryPolicy)
@@ -217,6 +227,7 @@ class Session:
         self._permit: Permit | None = None
         self._joining: Replay | Continued | None = None
         self._seam: Policy = seam
+        self._drop_echoes = drop_echoes and self._live
         # The whole text is needed to go on from it, and for nothing else.
         self._answer = (
             deepcopy(partial or Completion())
@@ -246,7 +257,7 @@ class Session:
             self._place = Place(
                 self.dialect.resumption,
                 checkpoint.cursor,
-                checkpoint.recent,
+                checkpoint.places,
                 checkpoint.tail,
                 checkpoint.head,
             )
@@ -256,18 +267,17 @@ class Session:
         self._digest = Digest(dict(checkpoint.said))
         # Something was delivered in another process: no decoder here has seen it.
         self._elsewhere = checkpoint.begun
-        self._parser = StreamParser(self.dialect, limits=self._limits)
+        self._parser = self._first_parser()
         self._plan = self._planner.anew()
         self._sent = self._plan.request
-        self._echoes = Echoes(checkpoint.recent)
+        self._echoes = Echoes(self._place.evidence.names) if self._drop_echoes else None
         if self._taken:
             plan = self._go_on_plan(None)
             if plan is None:
                 self._fail(
                     Error(
                         "transport",
-                        "the answer of this checkpoint cannot be gone on with: "
-                        + self._planner.why_not(self._place.cursor, self._taken),
+                        "the answer of this checkpoint cannot be gone on with: " + self._why_not(),
                         recovery=Recovery.FATAL,
                     )
                 )
@@ -405,7 +415,7 @@ class Session:
             dialect=self.dialect.name,
             request=self._fingerprint,
             cursor=self._place.cursor,
-            recent=self._place.recent,
+            places=self._place.evidence.kept,
             tail=self._place.tail.said,
             head=self._place.tail.head,
             id=self._known.id,
@@ -480,7 +490,9 @@ class Session:
             self._receive(event, now)
             return
         self._mark_place()  # also behind frames that say nothing
-        if self._pieces:
+        if self._place.doubt is not None:
+            self._judge(self._place.doubt, now)
+        elif self._pieces:
             data, self._counted = self._pieces.pop()
             self._place.feed(self._counted)
             self._parser.receive_data(data)
@@ -502,6 +514,9 @@ class Session:
             kind, reason = self._broken
             self._parser.connection_lost(reason, kind=kind)
         *rest, last = self._parser.events()
+        if self._place.doubt is not None:  # found in what the end left open
+            self._judge(self._place.doubt, now)
+            return
         if self._restarting and isinstance(last, Error):
             self._again(last)
             return
@@ -518,6 +533,9 @@ class Session:
             return
         if not self._taken:
             self._taken.event(event)
+        if self._place.awaited and isinstance(event, Done):
+            self._judge(self._place.differs(), now)
+            return
         if isinstance(event, Started) and event.id:
             self._known = replace(self._known, id=event.id)
         if self._place.begins and _is_counted(event):
@@ -612,7 +630,12 @@ class Session:
         if self._place.comes_again or (blank and cursor.value is None and not self._live):
             self._elsewhere = True
         return self._planner.go_on(
-            error, cursor, self._known, self._answer, elsewhere=self._elsewhere, blank=blank
+            error,
+            self._place.asks,
+            self._known,
+            self._answer,
+            elsewhere=self._elsewhere,
+            blank=blank,
         )
 
     def _take_up(self, plan: Plan) -> None:
@@ -623,26 +646,37 @@ class Session:
         self._pieces.clear()
         self._retry_floor = self._reconnection_time()
         if plan.behind:
-            if self._live:
+            if self._echoes is not None:
                 self._echoes.reconnected()
-            else:
+            if not self._live:
                 self._place.reconnected(asked_for_all=self._elsewhere)
             self._parser = StreamParser(
                 self.dialect,
                 limits=self._limits,
                 behind=None if self._elsewhere else self._parser,
                 cursor=self._place.cursor.value,
-                skip=self._echoes.is_echo if self._live else self._place.was_delivered,
+                skip=self._skip(),
             )
         else:
             # Another answer: what was known of the old one would lead astray.
             self._place = Place(self.dialect.resumption)
             self._known = Known()
             self._elsewhere = False
-            self._parser = StreamParser(self.dialect, limits=self._limits)
+            self._parser = self._first_parser()
             self._joining = self._made_to_join(plan)
         if self._clocks is not None:
             self._clocks.disconnected()
+
+    def _skip(self) -> Callable[[Frame], bool]:
+        """What is left out of a connection that goes on."""
+        if self._echoes is not None:
+            return self._echoes.is_echo
+        return _is_none if self._live else self._place.was_delivered
+
+    def _first_parser(self) -> StreamParser:
+        """Of an answer that begins; its frames too are seen where they name places."""
+        skip = self._place.was_delivered if self._place.admits else None
+        return StreamParser(self.dialect, limits=self._limits, skip=skip)
 
     def _made_to_join(self, plan: Plan) -> Replay | Continued | None:
         if plan.continuation is not None:
@@ -655,7 +689,7 @@ class Session:
         if isinstance(event, Reconnecting):
             return
         moved = self._mark_place()
-        if self._live and event.frame is not None:
+        if self._echoes is not None and event.frame is not None:
             self._echoes.delivered(event.frame)
         if _is_counted(event):
             self._place.told(event, moved=moved, within_frame=self._parser.inside_frame)
@@ -693,12 +727,16 @@ class Session:
             error = replace(error, recovery=Recovery.FATAL)  # nobody should send it again
         if self._taken and error.kind in BROKEN and error.recovery is not Recovery.FATAL:
             error = replace(error, recovery=Recovery.RESUME)  # it has begun, though nothing came
-            why = why or self._planner.why_not(self._place.cursor, self._taken)
+            why = why or self._why_not()
         if why:
             error = replace(error, message=f"{error.message}; {why}")
         self._close()
         self._effects.append(Deliver(error))
         self._end(error)
+
+    def _why_not(self) -> str:
+        place = self._place
+        return self._planner.why_not(place.cursor, self._taken, is_ambiguous=place.is_ambiguous)
 
     def _close(self) -> None:
         if self._open:

@@ -6,6 +6,10 @@ delivered since is known here by its length and two checksums, and what comes fi
 connection must be the same; only what is behind it is new. Where a service cuts its pieces makes
 no difference.
 
+Where the beginning of a stream names no places, what comes before the first name over a connection
+that goes on may be that beginning once more, or that of another answer: it is held until a name
+tells.
+
 What is not the same is never joined to it. A service that goes on exactly where the connection
 broke, for it remembers its client, cannot be told from one that says something else now; and the
 text before the cursor, which a `Reset` would have to give again, is not kept. So that is an error.
@@ -57,7 +61,7 @@ class Tail:
         self._head = _Transcript(head)
         self._told = _Transcript(said)
         self._again: _Transcript | None = None  # what came once more; None: all of it did
-        self._maybe_head: _Transcript | None = None  # until a place is named; None: it is not
+        self._maybe_head = False  # until a place is named: what comes is held
         self._held: list[Event] = []  # until that is known
 
     @property
@@ -91,24 +95,23 @@ class Tail:
     def reconnected(self, *, asked_for_all: bool) -> None:
         """What comes next is behind the cursor, or all from the beginning."""
         self.rewind()
-        if self._head.said.length and not asked_for_all:
-            self._maybe_head = _Transcript()
+        self._maybe_head = self._head.said.length > 0 and not asked_for_all
 
     def rewind(self) -> None:
         """What came so far lies before the cursor, as its names show: only now comes the tail."""
-        self._held, self._maybe_head = [], None
+        self._held, self._maybe_head = [], False
         self._again = _Transcript() if self._told.said.length else None
 
     def place_named(self) -> None:
         """A new place was named: this is not the beginning of the stream once more."""
-        self._maybe_head = None
+        self._maybe_head = False
 
     def receive(self, event: Event) -> list[Event] | None:
         """What of an event is new; None where it is not what was delivered before."""
-        if self._maybe_head is not None and self._is_like_head(event, self._maybe_head):
+        if self._maybe_head and not isinstance(event, Done) and len(self._held) < MAX_HELD:
             self._held.append(event)
             return []
-        self._maybe_head = None
+        self._maybe_head = False
         come, self._held = [*self._held, event], []
         found: list[Event] = []
         for one in come:
@@ -117,15 +120,6 @@ class Tail:
                 return None
             found += new
         return found
-
-    def _is_like_head(self, event: Event, told: _Transcript) -> bool:
-        """May the service have begun at the beginning, where it names no places yet?"""
-        head = self._head.said
-        room = head.length - told.said.length
-        if room <= 0 or isinstance(event, Done) or len(self._held) >= MAX_HELD:
-            return False
-        told.write(event, room)
-        return told.said.length < head.length or told.said == head
 
     def _compare(self, event: Event) -> list[Event] | None:
         again, told = self._again, self._told.said

@@ -3,11 +3,14 @@
     python -m tokenwire.testing.simulate [--sessions N] [--seed N]
 
 Each session asks for an answer of random words, thoughts and tool calls in a random dialect, whose
-lines end in LF, CRLF or CR, and whose events name their place all or only every so often.
-Connections break at random bytes, several times each; replays begin where they were asked to, one
-event too early, or at the beginning, and jump back in between; requests are refused with 429 and
-503; other processes go on from checkpoints, in the middle of events too. What was delivered is
-compared with what the server generated: no character may be lost or doubled, and a session that
+lines end in LF, CRLF or CR, and whose events name their place all or only every so often, by names
+that count, that have no order, or that come again for other events. Connections break at random
+bytes, several times each, or end as if the answer were over; some only name a place. Replays begin
+where they were asked to, one event too early, or at the beginning, and jump back in between; some
+servers do not heed the place and send another answer, begin elsewhere, or leave a piece out.
+Requests are refused with 429 and 503; other processes go on from checkpoints, in the middle of
+events too. What was delivered is compared with what the server generated: no character may be
+lost, doubled or of another answer, no request that was taken may be sent again, and a session that
 gives up says why.
 """
 
@@ -36,6 +39,7 @@ from tokenwire.events import (
     Finished,
     Reasoning,
     Reconnecting,
+    Reset,
     Started,
     Token,
     ToolCall,
@@ -52,7 +56,25 @@ from tokenwire.resume.plan import Strategy
 from tokenwire.resume.replay import channel_of
 from tokenwire.resume.session import Session
 
-Resent = Literal["exact", "inclusive", "restart", "overlapping"]
+Resent = Literal[
+    "exact", "inclusive", "restart", "overlapping", "another", "elsewhere", "gap", "polled"
+]
+"""What a replay brings: the last three are of servers that do not do what they were asked to, and
+of one that names the place again and ends."""
+
+_Naming = Literal["counted", "opaque", "reused"]
+
+_RESENT: Final[tuple[Resent, ...]] = (
+    "exact",
+    "exact",
+    "inclusive",
+    "restart",
+    "overlapping",
+    "another",
+    "elsewhere",
+    "gap",
+    "polled",
+)
 
 _WORDS: Final = (
     "Par",
@@ -105,10 +127,21 @@ class Server:
         self.every = 1 if self.live else seed.choice((1, 1, 3, 5))
         self.first = seed.choice((0, self.every - 1))
         self.end = seed.choice((b"\n", b"\n", b"\r\n", b"\r"))
+        self.naming: _Naming = seed.choice(("counted", "counted", "opaque", "reused"))
+        if self.live:  # it delivers whatever comes
+            self.naming = "counted"
+            self.resent = resent = "restart" if resent == "another" else resent
+        self.salt = seed.randrange(1 << 30)
         self.text = "".join(seed.choice(_WORDS) for _ in range(seed.randrange(1, 60)))
         self.places: dict[str, int] = {}
         self.units = list(self._units(seed))
         self.wire = b"".join(self.units)
+        self.others: list[bytes] = []  # further answers, of which nothing may be joined to it
+        if resent == "another":
+            kept, places = self.text, self.places
+            self.text, self.places = _another(kept, seed), {}
+            self.others.append(b"".join(self._units(seed)))
+            self.text, self.places = kept, places
 
     def _units(self, seed: random.Random) -> Iterator[bytes]:
         """The wire, a unit for each event."""
@@ -153,34 +186,64 @@ class Server:
         named = number >= self.first and (number - self.first) % self.every == 0
         place: str | int | None = None
         if self.kind == "id":
-            place = f"answer-1:{number}" if named else None
+            place = self._name(number) if named else None
             frame = replace(frame, id=place)
         elif self.resumption is not None and self.resumption.read is not None:
             if self.kind == "token" and frame.data and frame.data.startswith(b"{"):
                 said = msgspec.json.decode(frame.data, type=dict[str, object])
-                said |= {"event_id": f"e-{number}"} if named else {}
+                said |= {"event_id": self._name(number)} if named else {}
                 frame = replace(frame, data=msgspec.json.encode(said))
             place = self.resumption.read(frame)
         if place is not None:
-            self.places[str(place)] = number
+            self.places.setdefault(str(place), number)  # of names that come again, the first
         return frame
+
+    def _name(self, number: int) -> str:
+        match self.naming:
+            case "counted":
+                return f"answer-1:{number}"
+            case "opaque":
+                return f"{(number * 7919 + self.salt) % 10007}"
+            case _:
+                return f"r-{number % 7}"
 
     def body(self, request: Request, seed: random.Random) -> bytes | None:
         """What is sent for a request; None where nothing will ever follow."""
         query = parse_qs(urlsplit(request.url).query)
-        if self.kind == "bytes" and "from" in query:
-            return self.wire[int(query["from"][0]) :]
-        if self.kind == "events" and "from" in query:
-            return b"".join(self.units[int(query["from"][0]) :])
+        if self.kind in ("bytes", "events") and "from" in query:
+            return self._counted(int(query["from"][0]), seed)
         begin = self._begin(request, query)
         if begin == 0:
             return self.wire
+        if self.others:
+            return self.others[0]
         if self.live and begin >= len(self.units):
             return None
+        has_order = self.resumption is not None and self.resumption.order is not None
+        if self.resent == "gap" and has_order and max(self.places.values()) > begin:
+            return b"".join(self.units[begin + 1 :])
+        if self.resent == "polled" and self.sse and seed.random() < 0.7:
+            return self._poll(begin)
         if self.resent == "overlapping" and not self.live:
             return b"".join(self._overlapping(begin, seed))
-        less = {"exact": 0, "inclusive": 1}.get(self.resent, begin)
+        less = {"inclusive": 1, "restart": begin, "overlapping": begin}.get(self.resent, 0)
         return b"".join(self.units[begin - less :])
+
+    def _counted(self, begin: int, seed: random.Random) -> bytes:
+        if self.others:
+            return self.others[0]
+        if self.resent == "elsewhere" and begin:
+            begin = max(0, begin + seed.choice((-3, -2, -1, 1, 2, 3)))
+        if self.kind == "bytes":
+            return self.wire[begin:]
+        return b"".join(self.units[begin:])
+
+    def _poll(self, begin: int) -> bytes:
+        """A name of the place, and a clean end: the client is to ask again."""
+        names = {number: name for name, number in self.places.items()}
+        name = names.get(begin - 1)
+        told = b"id: %s\nretry: 20\ndata: \n\n" % name.encode() if name is not None else b": hm\n\n"
+        return told if self.kind == "id" else b": hm\n\n"
 
     def _begin(self, request: Request, query: dict[str, list[str]]) -> int:
         """The first unit that is asked for."""
@@ -192,7 +255,9 @@ class Server:
 
     def _behind(self, place: str) -> int:
         beginning = self.resumption.beginning if self.resumption is not None else None
-        return self.places[place] + 1 if place != str(beginning) or place in self.places else 0
+        if place not in self.places:
+            return 0 if place == str(beginning) else 1  # of another answer
+        return self.places[place] + 1
 
     def _overlapping(self, begin: int, seed: random.Random) -> Iterator[bytes]:
         """What is kept, and then what is new, which begins within it: two sources not in step.
@@ -205,6 +270,13 @@ class Server:
         named = [number for number in self.places.values() if number < kept]
         new = seed.choice(named[:-2]) if named[:-2] else kept
         yield from self.units[new:]
+
+
+def _another(text: str, seed: random.Random) -> str:
+    """Another answer, which may begin in the same way."""
+    same = text[: seed.randrange(len(text) + 1)] if seed.random() < 0.5 else ""
+    # Long enough to name a place: before that, nothing tells it from the rest of the first one.
+    return same + "".join(seed.choice(_WORDS) for _ in range(seed.randrange(20, 60)))
 
 
 def _frames(wire: bytes) -> list[Frame]:
@@ -267,18 +339,21 @@ CASES: Final = (
 
 def run_session(case: Case, seed: random.Random, world: World) -> None:
     """One answer over a bad network."""
-    resent: Resent = seed.choice(("exact", "exact", "inclusive", "restart", "overlapping"))
+    resent: Resent = seed.choice(_RESENT)
     server = Server(case.dialect, seed, resent)
-    retry = RetryPolicy(max_attempts=8)
+    retry = RetryPolicy(max_attempts=8, max_total_attempts=100)
     make = _sessions(case, retry, seed)
     session = make(None)
     delivered: list[Event] = []
+    taken = False
     now, body, broken = 0.0, b"", False
     while True:
         effect = session.next_effect(now)
         now += 0.01
         match effect:
             case OpenRequest(request=request):
+                is_new = taken and "replay" not in case.strategies and not server.live
+                world.counts["repeated"] += is_new and request == case.request
                 chance = seed.random()
                 if chance < 0.05:
                     session.connection_lost("refused", now)
@@ -311,6 +386,7 @@ def run_session(case: Case, seed: random.Random, world: World) -> None:
                     world.counts["taken over"] += 1
             case Deliver(event=event):
                 delivered.append(event)
+                taken = taken or channel_of(event) is not None or isinstance(event, Started)
                 world.counts["reconnects"] += isinstance(event, Reconnecting)
                 if seed.random() < 0.02 and not isinstance(event, Done | Error):
                     session = make(_stored(session, now))
@@ -337,6 +413,7 @@ def _sessions(
             retry=retry,
             strategies=case.strategies,
             checkpoint=checkpoint,
+            drop_echoes=True,
             random=seed.random,
         )
 
@@ -354,15 +431,22 @@ def _account(
     counts["characters"] += len(text)
     counts["whole"] += error is None
     counts["given up"] += error is not None
-    expected = _told(server)
-    wrong = text != expected if error is None else not expected.startswith(text)
+    expected = _told(server, server.wire)
+    texts = [expected, *(_told(server, wire) for wire in server.others)]
+    if error is None:
+        wrong = text not in texts
+    else:
+        wrong = not any(one.startswith(text) for one in texts)
     if wrong:
+        is_glued = bool(server.others)
+        counts["glued"] += is_glued
         counts["lost"] += max(0, len(expected) - len(text)) if error is None else 0
-        counts["doubled"] += max(0, len(text) - len(expected))
+        counts["doubled"] += 0 if is_glued else max(0, len(text) - len(expected))
         counts["wrong"] += 1
         if len(world.faults) < 10:
             world.faults.append(
-                f"{case.dialect} by {case.strategies}, replays {server.resent}, a place at every"
+                f"{case.dialect} by {case.strategies}, replays {server.resent}, names"
+                f" {server.naming}, a place at every"
                 f" {server.every} from {server.first}, lines end in {server.end!r}:"
                 f" {text!r} instead of {expected!r}, ended with {error!r}"
             )
@@ -370,10 +454,10 @@ def _account(
         world.faults.append(f"{case.dialect}: it gave up without saying why")
 
 
-def _told(server: Server) -> str:
+def _told(server: Server, wire: bytes) -> str:
     """What an unbroken connection delivers."""
     parser = StreamParser(get_dialect(server.dialect))
-    parser.receive_data(server.wire)
+    parser.receive_data(wire)
     parser.receive_eof()
     return _text(parser.events())
 
@@ -382,6 +466,8 @@ def _text(events: Iterable[Event]) -> str:
     """What is said, and where; in whatever pieces."""
     text, before = "", None
     for event in events:
+        if isinstance(event, Reset):
+            text, before = "", None
         found = channel_of(event)
         if found is None:
             continue
@@ -420,11 +506,11 @@ def main(arguments: list[str] | None = None) -> int:
     world = simulate(asked.sessions, asked.seed, progress)
     counts = world.counts
     names = ("sessions", "characters", "reconnects", "taken over", "whole", "given up")
-    for name in (*names, "lost", "doubled", "wrong"):
+    for name in (*names, "lost", "doubled", "glued", "repeated", "wrong"):
         sys.stdout.write(f"{name:12} {counts[name]}\n")
     for fault in world.faults:
         sys.stdout.write(f"{fault}\n")
-    return 1 if counts["wrong"] or world.faults else 0
+    return 1 if counts["wrong"] or counts["repeated"] or world.faults else 0
 
 
 if __name__ == "__main__":
