@@ -428,10 +428,12 @@ def test_what_nobody_knew_of_is_told_once() -> None:
         {**text_delta("a"), "route": 7},
         {**text_delta("b"), "route": 7},
         {"type": "message_delta", "usage": {"output_tokens": 1, "odd_tokens": 5}},
+        block(2, type="tool_use", id=7, name=["f"]),
     )
     assert [event.value for event in found if isinstance(event, Data)] == [
-        *(mood, {"route": 7}, {"usage.odd_tokens": 5}),
+        *(mood, {"route": 7}, {"usage.odd_tokens": 5}, {"content_block.name": ["f"]}),
     ]
+    assert ToolCall("1", id="7") in found
 
 
 def completion(text: str, reason: str | None = None, **said: Any) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def test_thoughts(kind: str, field: str) -> None:
 
 
 def test_a_thought_whose_summary_says_the_same() -> None:
-    item = {"type": "reasoning", "summary": [{"text": "Hm"}], "content": [{"text": "Hm"}, 5]}
+    item = {"type": "reasoning", "summary": [{"text": "Hm"}], "content": [{"text": "Hm"}, []]}
     assert events(done(item)) == [Reasoning("Hm")]
     streamed = say("reasoning_summary_text.delta", delta="Hm")
     assert events(streamed, done(item)) == [Reasoning("Hm")]

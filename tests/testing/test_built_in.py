@@ -12,15 +12,14 @@ AWAITED = {
     *(
         "a2a",
         "ag-ui",
-        "anthropic-messages",
         "bedrock-agent",
         "tgi",
         "dashscope",
         "dify",
         "gemini-interactions",
     ),
-    *("gemini-sse", "langgraph", "mcp", "mistral", "openai-assistants", "openai-chat"),
-    *("openai-responses", "vercel-data", "vercel-ui", "workers-ai"),
+    *("langgraph", "mcp", "mistral", "openai-assistants", "openai-chat"),
+    *("vercel-data", "vercel-ui", "workers-ai"),
 }
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from tokenwire.dialects._responses_items import Call, Item
 from tokenwire.dialects._responses_wire import is_served
+from tokenwire.dialects.lenient import text_from
 from tokenwire.dialects.pieces import Room
 from tokenwire.dialects.wire import UNREADABLE, json_text
 from tokenwire.events import Data, Event, ToolCall
@@ -168,8 +169,8 @@ class Calls:
 
 
 def text_or_none(value: Any) -> str | None:
-    """A text that says something."""
-    return value if isinstance(value, str) and value else None
+    """A text that says something; a number in its place is one."""
+    return text_from(value) or None
 
 
 def arguments_of(item: Mapping[str, Any]) -> str:

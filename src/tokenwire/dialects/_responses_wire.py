@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
+from tokenwire.dialects.fields import Fields
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import MAX_INDEX, MalformedError, is_mapping
 from tokenwire.events import Error, Reason, Usage
@@ -168,17 +169,26 @@ _ASKING: Final = frozenset(
     {"apply_patch_call", "computer_call", "local_shell_call", "mcp_approval_request"}
 )
 
-KNOWN_IN_ITEM: Final = frozenset(
-    {
-        *("id", "type", "status", "role", "content", "phase", "summary", "encrypted_content"),
-        *("call_id", "name", "arguments", "input", "output", "error"),
-        *("server_label", "approval_request_id", "created_by", "format", "async"),
-    }
+IN_ITEM: Final = Fields(
+    words=frozenset({"type", "status"}),
+    texts=frozenset({"id", "call_id", "name"}),
+    lists=frozenset({"content", "summary"}),
+    others=frozenset(
+        {
+            *("role", "phase", "encrypted_content", "arguments", "input", "output", "error"),
+            *("server_label", "approval_request_id", "created_by", "format", "async"),
+        }
+    ),
 )
-"""Fields of messages, thoughts and calls: what is told, and what says nothing of the answer."""
+"""Fields of messages, thoughts and calls."""
 
-KNOWN_IN_PART: Final = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
-"""Fields of the parts of a message or a thought."""
+IN_PART: Final = Fields(
+    words=frozenset({"type"}),
+    texts=frozenset({"text", "refusal"}),
+    lists=frozenset({"annotations"}),
+    others=frozenset({"logprobs"}),
+)
+"""Fields of the parts of a message."""
 
 # Deltas of what is not text, told on by name; their `.done` and the item repeat them.
 DATA_DELTAS: Final = frozenset(

@@ -21,6 +21,7 @@ from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
 from tokenwire.dialects.block_calls import BlockCalls
 from tokenwire.dialects.envelope import Envelope
+from tokenwire.dialects.fields import Fields, text_in
 from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
@@ -139,11 +140,11 @@ STOP_REASONS: Final[Mapping[str, Reason]] = {
 _TOOL_BLOCKS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 # Fields of the blocks that are told piece by piece; those of others are told whole.
-_KNOWN_IN_BLOCK: Final = frozenset(
-    {
-        *("type", "text", "citations", "thinking", "signature"),
-        *("id", "name", "input", "caller", "cache_control"),
-    }
+_IN_BLOCK: Final = Fields(
+    words=frozenset({"type"}),
+    texts=frozenset({"text", "thinking", "signature", "id", "name"}),
+    lists=frozenset({"citations"}),
+    others=frozenset({"input", "caller", "cache_control"}),
 )
 
 _decode_json = JSONDecoder(EventWire).decode
@@ -292,18 +293,18 @@ class Decoder:
     def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
         if index in self._retold:
             return self._receive_again(block, index, frame)
-        kind = _text_or_none(block.get("type"))
+        kind = text_in(block, "type")
         if kind in _TOOL_BLOCKS:
             return self._open(block, kind, index, frame)
         events = self._calls.begin(frame)
         if kind == "text":
-            text = _text_or_none(block.get("text"))
+            text = text_in(block, "text")
             events += [Token(text, part=index, frame=frame)] if text else []
             for note in list_of(block.get("citations")):
                 events.append(Data("citation", note, 0, index, frame=frame))
         elif kind == "thinking":
-            text = _text_or_none(block.get("thinking"))
-            signature = _text_or_none(block.get("signature"))
+            text = text_in(block, "thinking")
+            signature = text_in(block, "signature")
             if text or signature:
                 events.append(Reasoning(text or "", 0, index, signature, frame=frame))
         elif kind == "compaction" and not (block.get("content") or block.get("encrypted_content")):
@@ -311,13 +312,13 @@ class Decoder:
         else:
             # redacted_thinking, results of server tools, fallback and compaction blocks: whole.
             return [*events, Data(str(kind), block, part=index, frame=frame)]
-        self._tell_unknown(block, frame, events)
+        self._tell_unread(block, frame, events)
         return events
 
     def _open(
         self, block: Mapping[str, Any], kind: str | None, index: int, frame: Frame
     ) -> Sequence[Event]:
-        id = _text_or_none(block.get("id"))
+        id = text_in(block, "id")
         if self._calls.reopen(index, id):
             return ()
         events = self._calls.begin(frame, index)
@@ -326,22 +327,18 @@ class Decoder:
             key = self._calls.open(index, id, held)
         except MalformedError as reason:
             return [*events, malformed(frame, reason)]
-        name, served = _text_or_none(block.get("name")), kind != "tool_use"
+        name, served = text_in(block, "name"), kind != "tool_use"
         events.append(ToolCall(key, 0, id, name, provider_executed=served, frame=frame))
         caller = block.get("caller")
         if is_mapping(caller) and caller.get("type") != "direct":  # a program of the model's
             events.append(Data("caller", caller, 0, index, frame=frame))
-        self._tell_unknown(block, frame, events)
+        self._tell_unread(block, frame, events)
         return events
 
-    def _tell_unknown(self, block: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
-        """Fields that nobody knew of."""
-        if not _KNOWN_IN_BLOCK.issuperset(block):
-            unread = {
-                f"content_block.{name}": value
-                for name, value in block.items()
-                if value and name not in _KNOWN_IN_BLOCK
-            }
+    def _tell_unread(self, block: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
+        """What nobody knew of, and what is of another type."""
+        unread = _IN_BLOCK.unread(block, "content_block")
+        if unread:
             self._extras.tell(unread, frame, events)
 
     # --- what stood in the start of the message already ---
@@ -349,7 +346,7 @@ class Decoder:
     def _remember(self, block: Mapping[str, Any], index: int) -> None:
         kind = block.get("type")
         if kind in ("text", "thinking"):
-            text = _text_or_none(block.get(kind))
+            text = text_in(block, kind)
             if text:
                 self._retold[index] = _Retold(text, kind)
         elif block.get("input") or kind not in _TOOL_BLOCKS:
@@ -360,7 +357,7 @@ class Decoder:
         if said is None:
             return []
         said.again = True
-        text = _text_or_none(block.get(said.kind))
+        text = text_in(block, said.kind)
         return self._retell(text, index, frame) if text else []
 
     def _retell(self, piece: str, index: int, frame: Frame) -> list[Event]:
@@ -473,10 +470,6 @@ def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
         final=final,
         frame=frame,
     )
-
-
-def _text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 ANTHROPIC_MESSAGES = Dialect(

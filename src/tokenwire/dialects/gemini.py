@@ -81,17 +81,33 @@ _Signature: TypeAlias = tuple[str | None, dict[str, int]]
 
 
 class _OpenCall:
-    """A call whose arguments come in patches, or that may come again with arguments."""
+    """A call whose arguments come in patches."""
 
-    __slots__ = ("arguments", "empty", "id", "key", "name", "sound")
+    __slots__ = ("arguments", "id", "key", "sound")
 
-    def __init__(self, key: str, call: FunctionCallWire, *, empty: bool) -> None:
+    def __init__(self, key: str, id: str | None) -> None:
+        self.key = key
+        self.id = id
+        self.arguments = PatchedArguments()
+        self.sound = True
+
+
+class _Waiting:
+    """A call that came whole, with an id but without arguments: it may come again with them."""
+
+    __slots__ = ("frame", "id", "key", "name", "signature")
+
+    def __init__(self, key: str, call: FunctionCallWire, frame: Frame) -> None:
         self.key = key
         self.id = call.id
         self.name = call.name
-        self.empty = empty  # it came whole, without arguments
-        self.arguments = PatchedArguments()
-        self.sound = True
+        self.signature: str | None = None
+        self.frame = frame
+
+    def is_again(self, call: FunctionCallWire) -> bool:
+        """Is this the same call once more?"""
+        same = call.id == self.id and (not call.name or call.name == self.name)
+        return same and not (call.partial_args or call.will_continue)
 
 
 class _Choice:
@@ -111,6 +127,7 @@ class _Choice:
         "said",
         "text",
         "told",
+        "waiting",
         "went_on",
     )
 
@@ -119,6 +136,7 @@ class _Choice:
         self.blocked = False  # not by itself, but with the prompt
         self.calls = 0
         self.open_call: _OpenCall | None = None
+        self.waiting: _Waiting | None = None
         self.finish: str | None = None
         self.counted = False  # the answer's tokens were counted with the finish reason
         self.refuted: str | None = None  # a finish reason that more of the answer followed
@@ -208,6 +226,7 @@ class Decoder:
         finished = [one for one in choices if one.finish is not None]
         unproven = 0
         events: list[Event] = []
+        self._end_waiting(events)
         for one in choices:
             self._close(one, False, frame, events)
         for one in finished:
@@ -230,14 +249,15 @@ class Decoder:
         return Done(finished[0].reason, frame=frame)
 
     def _receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+        events: list[Event] = []
         whole = chunk
         chunk = chunk.response or chunk
         if chunk.error:
             said = json_or_text(frame.data or b"")
             if chunk is not whole and is_mapping(said):
                 said = said.get("response")
-            return (read_error(said).event(frame),)
-        events: list[Event] = []
+            self._end_waiting(events)
+            return [*events, read_error(said).event(frame)]
         if not self._started and (chunk.response_id or chunk.model_version):
             self._started = True
             id, model = chunk.response_id or None, chunk.model_version or None
@@ -285,6 +305,7 @@ class Decoder:
             for part in parts:
                 if part.text or part.function_call not in _NO_CALL or part.inline_data is not None:
                     choice.refute()
+                self._end_waiting(events, but=choice if _goes_on(part) else None)
                 self._receive_part(part, choice, frame, events)
         for name, kind in DATA_IN_CANDIDATE.items():
             value = getattr(candidate, name)
@@ -296,6 +317,7 @@ class Decoder:
             choice.finish, choice.frame, choice.counted = finish, frame, False
             choice.went_on = False
             choice.message = candidate.finish_message or choice.message
+            self._end_waiting(events)
             self._close(choice, choice.reason not in _CUTTING, frame, events)
 
     def _receive_part(
@@ -317,7 +339,9 @@ class Decoder:
             value = getattr(part, name)
             if value is not None:
                 events.append(Data(kind, value, index, frame=frame))
-        if signature:  # of what stands right before it
+        if signature and choice.waiting is not None:
+            choice.waiting.signature = signature
+        elif signature:  # of what stands right before it
             events.append(Reasoning("", index, signature=signature, frame=frame))
 
     # --- tool calls ---
@@ -325,16 +349,14 @@ class Decoder:
     def _receive_call(
         self, call: FunctionCallWire, choice: _Choice, frame: Frame, events: list[Event]
     ) -> None:
-        open_call = choice.open_call
-        if open_call is not None and open_call.empty and _is_again(call, open_call):
+        waiting = choice.waiting
+        if waiting is not None and waiting.is_again(call):
             if call.args:  # now it has them
-                choice.open_call, text = None, _arguments(call.args)
-                said = ToolCall(open_call.key, choice.index, None, None, text, True, frame=frame)
-                events.append(said)
-                choice.told[call.id or ""] = _signature(call)
+                self._tell_waiting(choice, waiting, call.args, events)
             return
+        self._end_waiting(events)
         if call.id and (told := choice.told.get(call.id)) is not None:
-            again = _signature(call)
+            again = _signature(call.name or told[0], call.args)
             if again == told:
                 return
             if again[0] == told[0] and told[1].items() <= again[1].items():
@@ -342,8 +364,8 @@ class Decoder:
                 value = {"id": call.id, "name": call.name, "args": call.args}
                 events.append(Data("functionCall", value, choice.index, frame=frame))
                 return
-        another = call.name and not (call.id and open_call and call.id == open_call.id)
-        if open_call is None or open_call.empty or another:
+        open_call = choice.open_call
+        if open_call is None or (call.name and not (call.id and call.id == open_call.id)):
             # Calls come one behind the other, so what is open ends here: its end may be missing.
             self._close(choice, True, frame, events)
             if not (call.id or call.name or call.args or call.partial_args):
@@ -352,7 +374,7 @@ class Decoder:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
                 return
             open_call = self._begin(call, choice, frame, events)
-            if open_call is None or open_call.empty:
+            if open_call is None:
                 return
         self._receive_patches(call.partial_args or (), open_call, frame, events)
         if not call.will_continue:
@@ -365,16 +387,34 @@ class Decoder:
         key = f"{choice.index}:{choice.calls}"
         choice.calls += 1
         said = (key, choice.index, call.id or None, call.name or None)
-        whole = not (call.partial_args or call.will_continue)
-        if call.args or (whole and not call.id):
-            events.append(ToolCall(*said, _arguments(call.args), True, frame=frame))
-            if call.id:
-                choice.told[call.id] = _signature(call)
+        if call.partial_args or call.will_continue:
+            if not call.args:
+                events.append(ToolCall(*said, frame=frame))
+                choice.open_call = _OpenCall(key, call.id)
+                return choice.open_call
+        elif call.id and not call.args:
+            choice.waiting = _Waiting(key, call, frame)
             return None
-        # One that has an id, but no arguments yet, may come again with them.
-        events.append(ToolCall(*said, frame=frame))
-        choice.open_call = _OpenCall(key, call, empty=whole)
-        return choice.open_call
+        events.append(ToolCall(*said, _arguments(call.args), True, frame=frame))
+        if call.id:
+            choice.told[call.id] = _signature(call.name, call.args)
+        return None
+
+    def _end_waiting(self, events: list[Event], *, but: _Choice | None = None) -> None:
+        """Something else follows the calls without arguments: these will not come any more."""
+        for choice in self._choices.values():
+            if choice.waiting is not None and choice is not but:
+                self._tell_waiting(choice, choice.waiting, None, events)
+
+    def _tell_waiting(
+        self, choice: _Choice, call: _Waiting, arguments: Any, events: list[Event]
+    ) -> None:
+        choice.waiting, index, frame = None, choice.index, call.frame
+        text = _arguments(arguments)
+        events.append(ToolCall(call.key, index, call.id, call.name, text, True, frame=frame))
+        choice.told[call.id or ""] = _signature(call.name, arguments)
+        if call.signature:
+            events.append(Reasoning("", index, signature=call.signature, frame=frame))
 
     def _receive_patches(
         self,
@@ -405,7 +445,7 @@ class Decoder:
         if call is not None:
             choice.open_call = None
             text = str(call.arguments)
-            complete = call.empty or (whole and call.sound)
+            complete = whole and call.sound
             events.append(ToolCall(call.key, choice.index, None, None, text, complete, frame=frame))
 
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
@@ -427,6 +467,13 @@ class Decoder:
             events.append(usage)
 
 
+def _goes_on(part: PartWire) -> bool:
+    """Does a call that waits go on waiting? Not where something else of its candidate comes."""
+    if part.function_call is not None:
+        return True
+    return not part.text and all(getattr(part, name) is None for name in DATA_IN_PART)
+
+
 def _is_empty(chunk: ChunkWire) -> bool:
     """Does it hold none of what a chunk holds?"""
     said = (chunk.candidates, chunk.prompt_feedback, chunk.usage_metadata)
@@ -437,16 +484,10 @@ def _arguments(said: Any) -> str:
     return said if isinstance(said, str) else json_text(said or {})
 
 
-def _is_again(call: FunctionCallWire, before: _OpenCall) -> bool:
-    """Is this the call that came without arguments, once more?"""
-    same = call.id == before.id and (not call.name or call.name == before.name)
-    return same and not (call.partial_args or call.will_continue)
-
-
-def _signature(call: FunctionCallWire) -> _Signature:
+def _signature(name: str | None, said: Any) -> _Signature:
     """What tells a call that came whole from another one of the same id."""
-    arguments = call.args if is_mapping(call.args) else {"": call.args}
-    return call.name, {name: hash(json_text(value)) for name, value in arguments.items()}
+    arguments = said if is_mapping(said) else {"": said} if said else {}
+    return name, {name: hash(json_text(value)) for name, value in arguments.items()}
 
 
 def _word(value: Any) -> str | None:

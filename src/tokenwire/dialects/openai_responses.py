@@ -30,9 +30,9 @@ from tokenwire.dialects._responses_wire import (
     CALLS,
     DATA_DELTAS,
     DATA_IN_RESPONSE,
+    IN_ITEM,
+    IN_PART,
     INCOMPLETE_REASONS,
-    KNOWN_IN_ITEM,
-    KNOWN_IN_PART,
     PREFIX,
     SILENT,
     STEP_FIELDS,
@@ -47,6 +47,7 @@ from tokenwire.dialects._responses_wire import (
     usage_of,
     vendor_error,
 )
+from tokenwire.dialects.fields import Fields
 from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.pieces import Pieces, Room
@@ -397,7 +398,7 @@ class Decoder:
         if part.get("logprobs") and self._is_news(item, f"logprobs {content}"):
             number = (text or self._text(item, _TEXT, content)).part
             self._events.append(Data("logprobs", part["logprobs"], 0, number, frame=self._frame))
-        self._tell_unknown(part, KNOWN_IN_PART, f"output[{item.number}].content[{content}]")
+        self._tell_unread(part, IN_PART, f"output[{item.number}].content[{content}]")
 
     def _annotate(self, notes: Any, item: Item, content: int, text: Text | None = None) -> None:
         text = text or self._text(item, _TEXT, content)
@@ -413,6 +414,9 @@ class Decoder:
         if item.type in CALLS:
             self._events += self._calls.receive_item(item, said, self._frame)
         self._receive_phase(item, said)
+        known = item.type in (*CALLS, "message", "reasoning")
+        if known or not isinstance(said.get("type"), str):
+            self._tell_unread(said, IN_ITEM, f"output[{item.number}]")
 
     def _receive_phase(self, item: Item, said: Mapping[str, Any]) -> None:
         """Is a message the answer, or said on the way to it?"""
@@ -452,7 +456,7 @@ class Decoder:
             item.closed = True
             return
         item.closed = True
-        self._tell_unknown(said, KNOWN_IN_ITEM, f"output[{item.number}]")
+        self._tell_unread(said, IN_ITEM, f"output[{item.number}]")
 
     def _receive_data(self, item: Item, said: Mapping[str, Any]) -> None:
         call = text_or_none(said.get("call_id")) or str(item.number)
@@ -463,12 +467,11 @@ class Decoder:
         if self._is_news(item, "item"):
             self._events.append(Data(item.type, said, frame=self._frame))
 
-    def _tell_unknown(self, said: Mapping[str, Any], known: frozenset[str], path: str) -> None:
-        """Fields that nobody knew of."""
-        if not known.issuperset(said):
-            unread = {f"{path}.{name}": said[name] for name in said if name not in known}
-            told = {name: value for name, value in unread.items() if value}
-            self._extras.tell(told, self._frame, self._events)
+    def _tell_unread(self, said: Mapping[str, Any], fields: Fields, path: str) -> None:
+        """What nobody knew of, and what is of another type."""
+        unread = fields.unread(said, path)
+        if unread:
+            self._extras.tell(unread, self._frame, self._events)
 
     def _receive_output(self, output: list[Any]) -> None:
         """The whole answer, for what no event brought before."""
