@@ -209,6 +209,17 @@ def test_an_empty_body_of_another_type() -> None:
     assert "answered 200 with no content type where" in error.message
 
 
+@pytest.mark.parametrize("body", [b"", b" \n"])
+def test_a_connection_that_breaks_before_a_body_of_another_type(body: bytes) -> None:
+    parser = StreamParser("openai-chat")
+    parser.receive_response(200, {"content-type": "text/eve"})
+    parser.receive_data(body)
+    parser.connection_lost("reset")
+    (error,) = parser.events()
+    assert isinstance(error, Error)
+    assert (error.kind, error.recovery) == ("transport", Recovery.RETRY)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

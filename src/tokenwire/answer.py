@@ -242,7 +242,8 @@ class _AnyAnswer(Generic[_Transport]):
         if kind == "timeout" and deadline is not None and now >= deadline:
             self._session.timer_fired(now)
         else:
-            self._session.connection_lost(error, now, kind=kind)
+            sent = self._transport.failures.may_be_sent(error)
+            self._session.connection_lost(error, now, kind=kind, sent=sent)
 
     def _left(self, deadline: float | None) -> float | None:
         if deadline is None:

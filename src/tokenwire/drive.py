@@ -54,11 +54,13 @@ class Failures(Struct, frozen=True):
         timed_out: It was silent for too long: ``Error(kind="timeout")``; looked at first.
         malformed: What came cannot be read, nor would it the next time: a fatal
             ``Error(kind="malformed")``; looked at second.
+        unsent: Those of the others after which a request has not gone out.
     """
 
     lost: Exceptions = (OSError,)
     timed_out: Exceptions = (TimeoutError,)
     malformed: Exceptions = ()
+    unsent: Exceptions = ()
 
     @property
     def all(self) -> Exceptions:
@@ -70,6 +72,12 @@ class Failures(Struct, frozen=True):
         if isinstance(error, self.timed_out):
             return "timeout"
         return "malformed" if isinstance(error, self.malformed) else "transport"
+
+    def may_be_sent(self, error: Exception) -> bool:
+        """May the request have reached the service, for all that this exception says?"""
+        inner = error.args[0] if error.args else None
+        reasons = (error, getattr(inner, "reason", None))  # as requests has them
+        return not any(isinstance(one, self.unsent) for one in reasons)
 
 
 NETWORK_FAILURES = Failures()

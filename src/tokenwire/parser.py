@@ -596,7 +596,8 @@ class StreamParser:
         if self._failure is None:
             if self._body is not None:
                 if self._ended or self._body.complete:
-                    self._fail(self._body.error())
+                    unseen = self._broken is not None and self._body.undecided
+                    self._fail(self._cut_off() if unseen else self._body.error())
             elif self._detector is None:
                 said = self._judge_end()
                 if self._cut:  # whatever the decoder believed before

@@ -96,6 +96,11 @@ class ResponseBody:
         # An EventSource fails on the head alone: a body of the wrong type may never end.
         self.complete = status in _WITHOUT_BODY or (dialect.strict and status < 300)
 
+    @property
+    def undecided(self) -> bool:
+        """It may be the stream all the same: no byte came that says what it is."""
+        return self._doubtful
+
     def receive_data(self, data: bytes) -> bytes | None:
         """Take a chunk. Gives all bytes back if they turn out to be the stream after all."""
         if self._doubtful and self._dialect.format == "text":

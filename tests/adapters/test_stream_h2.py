@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,12 +22,14 @@ from tests.adapters.live import PATIENCE
 
 from tokenwire import Data, Deadlines, Error, Event, Reconnecting, RetryPolicy
 from tokenwire.adapters import httpx as adapter
+from tokenwire.resume import NEVER
 
 pytest.importorskip("h2", reason="h2 speaks HTTP/2")
 
 import h2.config
 import h2.connection
 import h2.events
+import hpack
 
 certificate, trust = tls.certificate, tls.trust
 
@@ -205,3 +209,127 @@ def test_woken_while_it_reads(
                 assert data(await anext(answer)) == "3"  # and leave
 
     anyio.run(main, backend=backend)
+
+
+# --- frames at random ---
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return (
+        len(payload).to_bytes(3, "big")
+        + bytes([kind, flags])
+        + struct.pack(">I", stream & 0xFFFFFFFF)
+        + payload
+    )
+
+
+def begun() -> bytes:
+    """Settings, the head of a response, and an event."""
+    fields = hpack.Encoder().encode(HEAD)
+    return frame(4, 0, 0, b"") + frame(1, 4, 1, fields) + frame(0, 0, 1, b"id: 1\ndata: 1\n\n")
+
+
+def strange(source: random.Random) -> bytes:
+    """A few frames as nobody should send them."""
+    encoder = hpack.Encoder()
+    words = ["200", "100", "abc", "", "999", "\xff"]
+    names = ["X", "a", "\xff", ":path", "te", "connection"]
+    sent = b""
+    for _ in range(source.randint(1, 6)):
+        fields = [(":status", source.choice(words)), (source.choice(names), "v")]
+        number = source.randrange(2**32)
+        payload = source.choice(
+            [
+                b"",
+                source.randbytes(source.randint(1, 40)),
+                encoder.encode(fields),
+                struct.pack(">I", number),
+                struct.pack(">II", number, source.randrange(14)),
+                struct.pack(">HI", source.randrange(8), number),
+                b"id: 2\ndata: 2\n\n",
+            ]
+        )
+        kind = source.choice([0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 200])
+        flags = source.choice([0, 1, 4, 5, 8, 0x20, 0x2D, 255])
+        sent += frame(kind, flags, source.choice([0, 1, 1, 1, 2, 3, 5, 2**31 - 1]), payload)
+    return sent[: source.randrange(len(sent))] if source.random() < 0.2 else sent
+
+
+class Stranger:
+    """Speaks HTTP/2 without TLS; to the first request as it should, for a while."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
+        self.seed = 0
+        self.seen = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with suppress(OSError), connection:
+                connection.settimeout(PATIENCE)
+                connection.recv(65536)
+                if self.seed % 4:  # in mid-body, where nothing in the client expects it
+                    connection.sendall(begun())
+                    self.seen.wait(PATIENCE)
+                connection.sendall(strange(random.Random(self.seed)))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        self._listener.close()
+
+
+OPTIONS: Any = {"dialect": "event-stream", "retry": NEVER, "errors": "yield"}
+SEEDS = range(60)
+
+
+def ask_stranger(module: Any, backend: str, server: Stranger) -> list[Event]:
+    if not backend:
+        with (
+            module.Client(trust_env=False, http1=False, http2=True) as client,
+            adapter.stream(client, "POST", server.url, content=b"{}", **OPTIONS) as answer,
+        ):
+            events = []
+            for event in answer:
+                events.append(event)
+                server.seen.set()
+            return events
+
+    async def main() -> list[Event]:
+        events = []
+        async with (
+            module.AsyncClient(trust_env=False, http1=False, http2=True) as client,
+            adapter.astream(client, "POST", server.url, content=b"{}", **OPTIONS) as answer,
+        ):
+            async for event in answer:
+                events.append(event)
+                server.seen.set()
+        return events
+
+    return anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2])
+@pytest.mark.parametrize("backend", ["", "asyncio", "trio"])
+def test_frames_at_random_end_in_an_error(module: Any, backend: str) -> None:
+    server = Stranger()
+    try:
+        for seed in SEEDS:
+            server.seed = seed
+            server.seen.clear()
+            *_, last = ask_stranger(module, backend, server)
+            assert isinstance(last, Error), seed
+            assert last.kind in ("transport", "truncated", "http"), (seed, last)
+    finally:
+        server.close()

@@ -17,6 +17,11 @@ from tokenwire.adapters._request import as_bytes
 from tokenwire.drive import Failures, Head
 from tokenwire.request import PORTS, Request
 
+
+class UnreachableError(ConnectionError):
+    """There is no connection to the host, and so nothing was sent."""
+
+
 # OSError: what TLS raises for a broken record. A TimeoutError comes from streams that have one.
 FAILURES: Final = Failures(
     (
@@ -28,6 +33,7 @@ FAILURES: Final = Failures(
         ValueError,  # of a name that cannot be looked up
     ),
     malformed=(UndecodableError,),
+    unsent=(UnreachableError,),
 )
 _GOODBYE: Final = 0.1  # seconds that TLS has for it: a peer that does not answer holds nobody
 _MAX_HEAD: Final = 100 * 1024  # of a response, in bytes; as much as httpcore takes

@@ -44,6 +44,7 @@ _FAILURES: Final = Failures(
         ValueError,
     ),
     malformed=(UndecodableError,),
+    unsent=(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
 )
 _ITS_CODINGS: Final = ("br", "zstd")  # that aiohttp may know, and we do not
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py

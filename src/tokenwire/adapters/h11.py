@@ -19,7 +19,7 @@ with Extra("h11"):
     from anyio.abc import ByteReceiveStream, ByteStream
 
 from tokenwire import drive
-from tokenwire.adapters._h11_exchange import FAILURES, Exchange, write
+from tokenwire.adapters._h11_exchange import FAILURES, Exchange, UnreachableError, write
 from tokenwire.adapters._request import Way, plain
 from tokenwire.adapters._wait import Wait
 from tokenwire.answer import AsyncAnswer, Options
@@ -228,7 +228,12 @@ class _Transport:
             connection, message = write(request)
         except ValueError as error:  # the service named the place, or what is in a header
             raise h11.LocalProtocolError(str(error)) from error
-        opened = await self._client.open(request.url)
+        try:
+            opened = await self._client.open(request.url)
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:  # the latter of a name that none can be
+            raise UnreachableError(str(error)) from error
         self._exchange = exchange = Exchange(connection, opened)
         try:
             with suppress(*FAILURES.lost):  # the answer may be there all the same, or tells as much

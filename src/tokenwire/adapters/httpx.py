@@ -197,6 +197,13 @@ def _failures_of(client: Any) -> Failures:
         (*found, OSError, LookupError, ValueError),
         (client.TimeoutException, TimeoutError),
         (UndecodableError, client.DecodingError),
+        (
+            client.ConnectError,
+            client.ConnectTimeout,
+            client.PoolTimeout,
+            client.UnsupportedProtocol,
+            client.ProxyError,
+        ),
     )
 
 

@@ -15,7 +15,14 @@ from tokenwire.adapters._extra import Extra
 with Extra("requests"):
     import requests
     from requests.structures import CaseInsensitiveDict
-    from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
+    from urllib3.exceptions import (
+        ConnectTimeoutError,
+        DecodeError,
+        HTTPError,
+        NewConnectionError,
+        ProtocolError,
+        ReadTimeoutError,
+    )
     from urllib3.util import Timeout
 
 from tokenwire import drive
@@ -36,6 +43,7 @@ _FAILURES: Final = Failures(
     (HTTPError, HTTPException, OSError, zlib.error, LookupError, ValueError),
     (ReadTimeoutError, requests.Timeout, TimeoutError),
     (UndecodableError, DecodeError),
+    (requests.ConnectTimeout, NewConnectionError, ConnectTimeoutError),
 )
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
@@ -80,8 +88,18 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 def _reads(response: requests.Response, *, decode: bool) -> Iterator[bytes]:
     # `iter_content` keeps a body without a length back until it ends. `read1` reads on where a
     # decoder has nothing to say yet: an empty piece is the end.
+    empty = True
     while chunk := response.raw.read1(SIZE, decode_content=decode):
+        empty = False
         yield chunk
+    if empty and _may_be_cut(response):
+        raise ProtocolError("the connection was closed before a body, or within the head")
+
+
+def _may_be_cut(response: requests.Response) -> bool:
+    """Is a head that the connection's end has cut no worse than this? http.client cannot tell."""
+    framed = {"Content-Length", "Transfer-Encoding"} & {name.title() for name in response.headers}
+    return not framed and 200 <= response.status_code < 300 and response.status_code != 204
 
 
 def _read_end(response: requests.Response) -> None:
