@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.answers import counts, errors, heartbeats, texts, words
+from tests.answers import arguments, counts, errors, heartbeats, texts, words
 from tests.cuts import in_every_cut
 from tests.dialects.checks import assert_cut_off, assert_round_trip
 from tests.reading import read
 
 from tokenwire import (
+    Completion,
     Cursor,
     Data,
     Done,
@@ -252,6 +253,7 @@ def test_steps_that_begin_with_their_content() -> None:
         Reasoning("b", part=2),
         Reasoning("", part=2, signature="s"),
         Data("google_search_result", RESULT, part=4),
+        Unknown(),
     ]
 
 
@@ -263,7 +265,10 @@ def test_steps_that_begin_with_their_content() -> None:
         (delta("thought_summary", 1, content="b"), [Reasoning("b", part=1)]),
         (delta("thought_summary", 1, content=IMAGE), [Data("thought_summary", IMAGE, part=1)]),
         (delta("thought_summary", 1), []),
-        (delta("thought_signature", 1, signature=1), []),
+        (delta("thought_signature", 1, signature=1), [Reasoning("", part=1, signature="1")]),
+        (delta("text", 1, text=6), [Token("6", part=1)]),
+        (delta("text", 1, text=["a"]), [Data("extra", {"delta.text": ["a"]})]),
+        (delta("text", 1, text="a", mood=1), [Token("a", 0, 1), Data("extra", {"delta.mood": 1})]),
         (event("step.delta", index=1, delta=IMAGE), [Data("image", IMAGE, part=1)]),
         (
             event("step.delta", index=1, delta=RESULT),
@@ -274,7 +279,7 @@ def test_steps_that_begin_with_their_content() -> None:
             [Data("annotation", {"url": "u"}, part=1), Data("annotation", {"url": "v"}, part=1)],
         ),
         (delta("text_annotation_delta", 1), []),
-        (delta("arguments_delta", 1, arguments="{}"), []),
+        (delta("arguments_delta", 1, arguments="{}"), [ToolCall("0", arguments="{}")]),
         (event("step.delta", index=1, delta={"x": 1}), [Unknown()]),
         (event("step.delta", index=1), [Unknown()]),
         (event("interaction.new"), [Unknown()]),
@@ -333,9 +338,62 @@ def test_calls_side_by_side() -> None:
         ToolCall("0", arguments="1"),
         ToolCall("1", arguments='{"a":1}'),
         ToolCall("1", complete=True),
+        ToolCall("0", complete=True),  # another one took its place
         ToolCall("2", 0, None, "h", '{"b":2}'),
         ToolCall("2", complete=True),
     ]
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize(
+    ("piece", "status", "complete"),
+    [
+        ('{"a":1}', "completed", True),
+        ('{"a":1}', "incomplete", True),
+        ('{"a', "completed", False),
+        ('{"a', "incomplete", False),
+        ("", "requires_action", True),
+        ("", "incomplete", False),
+    ],
+)
+def test_only_whole_json_is_complete(closed: bool, piece: str, status: str, complete: bool) -> None:
+    sent = [
+        start("function_call", 1, id="c", name="f"),
+        delta("arguments_delta", 1, arguments=piece),
+    ]
+    found = decode(*sent, *([stop(1)] if closed else []), completed(status))
+    (only,) = Completion.from_events(found).choices[0].tool_calls
+    assert (only.arguments, only.complete) == (piece, complete)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("cancelled", "cancelled"), ("incomplete", "length"), ("failed", "error")]
+)
+def test_other_ends(kind: str, reason: Any) -> None:
+    for said in ({}, {"interaction": {"status": kind}}):
+        finished, last = decode(event(f"interaction.{kind}", **said))
+        assert finished == Finished(0, reason, kind)
+        assert isinstance(last, Error if kind == "failed" else Done)
+
+
+def test_an_answer_that_comes_whole_with_its_end() -> None:
+    said = {"type": "text", "text": "a"}
+    steps = [
+        {"type": "model_output", "content": [said]},
+        {"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}},
+        5,
+    ]
+    told = [Token("a"), ToolCall("0", 0, "c", "f", '{"a":1}'), ToolCall("0", complete=True)]
+    for field in ("steps", "outputs"):
+        assert decode(completed(**{field: steps}))[:-2] == told
+    assert decode(delta("text", text="a"), completed(steps=steps))[:-2] == [Token("a")]
+
+
+def test_pieces_of_calls_that_were_never_opened_are_bounded() -> None:
+    opened = [start("function_call", n, name="f") for n in range(MAX_INDEX)]
+    late = delta("arguments_delta", MAX_INDEX, arguments="{")
+    *_, last = decode(*opened, *(stop(n) for n in range(MAX_INDEX)), late)
+    assert isinstance(last, Error)
 
 
 def test_open_calls_are_bounded() -> None:
@@ -453,7 +511,9 @@ _CALLED = {"type": "google_search_result", "call_id": "s", "result": []}
                 ToolCall("1", arguments="[]"),
                 ToolCall("1", complete=True),
                 ToolCall("2", 0, "m", "n", provider_executed=True),
+                ToolCall("0", arguments="}"),
                 ToolCall("0", complete=True),
+                *(ToolCall("2", arguments="[]"), ToolCall("2", complete=True)),
             ],
             id="calls",
         ),
@@ -496,7 +556,9 @@ def answers(draw: st.DrawFn) -> list[Event]:
             case "call":
                 key, calls = str(calls), calls + 1
                 events.append(ToolCall(key, 0, draw(words), draw(words)))
-                events += [ToolCall(key, arguments=text) for text in draw(st.lists(texts))]
+                # One without arguments is complete only once something follows.
+                pieces = draw(arguments()) or ["{}"]
+                events += [ToolCall(key, arguments=text) for text in pieces]
                 events.append(ToolCall(key, complete=True))
             case _:
                 value = {"type": "function_result", "result": draw(texts)}

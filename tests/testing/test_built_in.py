@@ -16,7 +16,6 @@ AWAITED = {
         "tgi",
         "dashscope",
         "dify",
-        "gemini-interactions",
     ),
     *("langgraph", "mcp", "mistral", "openai-assistants", "openai-chat"),
     *("vercel-data", "vercel-ui", "workers-ai"),

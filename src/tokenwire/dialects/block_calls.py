@@ -45,6 +45,10 @@ class BlockCalls:
         self._begun = 0
         self._room: Room | None = None
 
+    def has(self, index: int) -> bool:
+        """Is a call open in this block?"""
+        return index in self._open
+
     def forget(self) -> None:
         """The message is void; keys go on."""
         self._open.clear()

@@ -3,9 +3,10 @@
 Source: https://ai.google.dev/gemini-api/docs/interactions/streaming, the google-genai SDK 3.4, and
 recordings.
 
-An answer is complete at ``interaction.completed``, and only there; ``[DONE]`` behind it proves
-nothing. What an event is stands in ``event_type``, and mostly in ``event:`` too. ``part`` is the
-index of the step. Tools that Google runs itself are calls like others, their results are `Data`.
+An answer is complete at ``interaction.completed``, ``.cancelled``, ``.incomplete`` or ``.failed``,
+and only there; ``[DONE]`` behind it proves nothing. What an event is stands in ``event_type``, and
+mostly in ``event:`` too. ``part`` is the index of the step. Tools that Google runs itself are calls
+like others, their results are `Data`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._gemini_interactions_encode import InteractionsEncoder
 from tokenwire.dialects._gemini_interactions_wire import (
+    ENDS,
     FORMER_NAMES,
+    IN_STEP,
     STATUSES,
     EventIdWire,
     EventWire,
@@ -28,12 +31,14 @@ from tokenwire.dialects._gemini_interactions_wire import (
     UsageWire,
     usage_of,
 )
+from tokenwire.dialects.block_calls import BlockCalls
+from tokenwire.dialects.fields import text_in
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
-from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
-    MAX_INDEX,
     UNREADABLE,
+    MalformedError,
     is_done_sentinel,
     is_mapping,
     json_text,
@@ -63,8 +68,10 @@ class Decoder:
 
     def __init__(self) -> None:
         self._answer = OneChoice(STATUSES)
-        self._calls = NumberedCalls()
+        self._calls = BlockCalls()
         self._whole: dict[int, None] = {}  # open calls whose arguments came in one piece
+        self._began = False  # a step did
+        self._extras = Extras()
         self._usage: Usage | None = None
         self._failure: Any = None  # what a step says of its failure
 
@@ -72,7 +79,7 @@ class Decoder:
         """The events of one frame."""
         if is_done_sentinel(frame.data or b""):
             return self._answer.done_at_sentinel(frame, "interaction.completed")
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``interaction.completed`` completes an answer."""
@@ -83,21 +90,25 @@ class Decoder:
         index = wire.index or 0
         metadata = wire.metadata or MetadataWire()
         counts = wire.usage or metadata.total_usage or metadata.usage
-        match FORMER_NAMES.get(kind, kind):
+        kind = FORMER_NAMES.get(kind, kind)
+        match kind:
             case "step.delta" if is_mapping(wire.delta):
+                self._began = True
                 events = self._receive_delta(wire.delta, index, frame)
-            case "step.start":
-                step = wire.step or wire.content
-                events = self._receive_step(step, index, frame) if is_mapping(step) else []
+            case "step.start" if is_mapping(wire.step or wire.content):
+                events = self._receive_step(wire.step or wire.content, index, frame)
             case "step.stop":
-                events = self._close(index, frame)
+                self._whole.pop(index, None)
+                events = self._calls.close(index, frame)
             case "interaction.created":
                 interaction = wire.interaction or InteractionWire()
                 events = self._start(interaction, frame)
             case "interaction.status_update":
                 events = self._receive_status(wire, frame)
-            case "interaction.completed":
-                return self._receive_end(wire.interaction or InteractionWire(), counts, frame)
+            case _ if kind in ENDS:
+                interaction = wire.interaction or InteractionWire()
+                status = interaction.status or ENDS[kind]
+                return self._receive_end(interaction, status, counts, frame)
             case _ if wire.error or kind == "error":
                 return (read_error(wire.error).event(frame),)
             case _:
@@ -118,12 +129,19 @@ class Decoder:
         return [Heartbeat(wire.status or "", frame=frame)]
 
     def _receive_end(
-        self, interaction: InteractionWire, counts: UsageWire | None, frame: Frame
+        self,
+        interaction: InteractionWire,
+        status: str | None,
+        counts: UsageWire | None,
+        frame: Frame,
     ) -> list[Event]:
         events = self._start(interaction, frame)
-        status = interaction.status
-        if status in ("completed", "requires_action"):
-            events += [ToolCall(key, complete=True, frame=frame) for key in self._calls.close_all()]
+        if not self._began:  # all of it comes at once
+            for index, step in enumerate(interaction.steps or interaction.outputs or ()):
+                if is_mapping(step):
+                    events += self._receive_step(step, index, frame)
+                    events += self._calls.close(index, frame)
+        events += self._calls.finish(STATUSES.get(status or "", "other"), frame)
         events += _continuation(interaction.continuation_token, frame)
         events += self._answer.finish(status, frame)
         events += self._count(interaction.usage or counts, frame, final=True)
@@ -144,11 +162,13 @@ class Decoder:
     # --- steps ---
 
     def _receive_step(self, step: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
-        kind = _text(step.get("type"))
+        self._began = True
+        kind = text_in(step, "type") or ""
         if step.get("error"):
             self._failure = step["error"]
         if kind.endswith("_call"):
             return self._open(step, kind, index, frame)
+        begun = self._calls.begin(frame)
         # The content of a model's step and the summary of a thought mostly come in deltas.
         inner = {
             "text": [step],
@@ -156,67 +176,90 @@ class Decoder:
             "thought": step.get("summary"),
         }
         if kind in inner:
-            events: list[Event] = []
+            events = begun
             for item in list_of(inner[kind]):
                 delta = {"type": "thought_summary", "content": item} if kind == "thought" else item
                 if is_mapping(delta) and delta.get("text") != "":
                     events += self._receive_delta(delta, index, frame)
-            return [*events, *_signed(step, index, frame)]
+            events += _signed(step, index, frame)
+            self._tell_unread(step, "step", frame, events)
+            return events
         if len(step) < 2:
-            return []  # no more than its type: what it is comes in deltas
-        return [Data(kind or "step", step, part=index, frame=frame)]
+            return begun  # no more than its type: what it is comes in deltas
+        return [*begun, Data(kind or "step", step, part=index, frame=frame)]
+
+    def _tell_unread(
+        self, said: Mapping[str, Any], path: str, frame: Frame, events: list[Event]
+    ) -> None:
+        """What nobody knew of, and what is of another type."""
+        unread = IN_STEP.unread(said, path)
+        if unread:
+            self._extras.tell(unread, frame, events)
 
     def _receive_delta(self, delta: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
-        kind = _text(delta.get("type"))
+        kind = text_in(delta, "type") or ""
+        events: list[Event]
         match kind:
             case "text":
-                text = _text(delta.get("text"))
-                return [Token(text, 0, index, frame=frame)] if text else []
+                text = text_in(delta, "text")
+                events = [Token(text, 0, index, frame=frame)] if text else []
             case "thought_summary":
                 content = delta.get("content")
-                text = _text(content.get("text")) if is_mapping(content) else _text(content)
+                inner = content if is_mapping(content) else {"text": content}
+                text = text_in(inner, "text")
                 if text:
                     return [Reasoning(text, 0, index, frame=frame)]
                 return [Data(kind, content, 0, index, frame=frame)] if content else []
             case "thought_signature":
-                return _signed(delta, index, frame)
+                events = _signed(delta, index, frame)
             case "arguments_delta":
                 # Before there were steps it was `partial_arguments`.
                 piece = delta.get("arguments") or delta.get("partial_arguments")
-                key = self._calls.get(index)
-                if not piece or key is None or index in self._whole:
+                if not piece or index in self._whole:
                     return []
-                return [ToolCall(key, arguments=_json(piece), frame=frame)]
+                events = self._receive_piece(_json(piece), index, frame)
             case "text_annotation_delta":
                 notes = list_of(delta.get("annotations"))
-                return [Data("annotation", note, 0, index, frame=frame) for note in notes]
+                events = [Data("annotation", note, 0, index, frame=frame) for note in notes]
             case "":
                 return [Unknown(frame=frame)]
             case _ if kind.endswith("_call"):
                 return self._fill(delta, kind, index, frame)
             case _:
                 return [Data(kind, delta, 0, index, frame=frame)]
+        self._tell_unread(delta, "delta", frame, events)
+        return events
+
+    def _receive_piece(self, piece: str, index: int, frame: Frame) -> list[Event]:
+        try:
+            return self._calls.receive_piece(index, piece, frame)
+        except MalformedError as reason:
+            return [malformed(frame, reason)]
 
     def _open(self, step: Mapping[str, Any], kind: str, index: int, frame: Frame) -> list[Event]:
-        if self._calls.full:
-            return [malformed(frame, f"more than {MAX_INDEX} tool calls are open")]
-        key = self._calls.open(index)
+        id, name = text_in(step, "id"), text_in(step, "name")
+        served = kind != "function_call"
+        if served:  # named by its kind, but for those of MCP servers
+            name = name or kind.removesuffix("_call")
+        events = self._calls.begin(frame, index)
+        try:
+            key = self._calls.open(index, id, "")
+        except MalformedError as reason:
+            return [*events, malformed(frame, reason)]
         self._whole.pop(index, None)
         arguments = _json(step["arguments"]) if step.get("arguments") else ""
         if arguments:
             self._whole[index] = None
-        id = _text(step.get("id")) or None
-        name = _text(step.get("name")) or None
-        served = kind != "function_call"
-        if served:  # named by its kind, but for those of MCP servers
-            name = name or kind.removesuffix("_call")
+            self._calls.receive_piece(index, arguments, frame)  # told with the beginning
         call = ToolCall(key, 0, id, name, arguments, provider_executed=served, frame=frame)
-        return [call, *_signed(step, index, frame)]
+        events.append(call)
+        events += _signed(step, index, frame)
+        self._tell_unread(step, "step", frame, events)
+        return events
 
     def _fill(self, delta: Mapping[str, Any], kind: str, index: int, frame: Frame) -> list[Event]:
         """Whole arguments behind the beginning of a call, or a call that nothing began."""
-        key = self._calls.get(index)
-        if key is None:
+        if not self._calls.has(index):
             return self._open(delta, kind, index, frame)
         events = _signed(delta, index, frame)
         arguments = delta.get("arguments")
@@ -224,17 +267,8 @@ class Decoder:
             return [Data(kind, delta, 0, index, frame=frame), *events]
         if arguments:
             self._whole[index] = None
-            return [ToolCall(key, arguments=_json(arguments), frame=frame), *events]
+            return [*self._receive_piece(_json(arguments), index, frame), *events]
         return events
-
-    def _close(self, index: int, frame: Frame) -> list[Event]:
-        self._whole.pop(index, None)
-        key = self._calls.close(index)
-        return [ToolCall(key, complete=True, frame=frame)] if key is not None else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _json(arguments: Any) -> str:
@@ -242,7 +276,7 @@ def _json(arguments: Any) -> str:
 
 
 def _signed(said: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
-    signature = _text(said.get("signature"))
+    signature = text_in(said, "signature")
     return [Reasoning("", 0, index, signature, frame=frame)] if signature else []
 
 
@@ -309,6 +343,8 @@ GEMINI_INTERACTIONS = Dialect(
             "Q10: what an event is stands in event_type, mostly in event: too.",
             "[DONE], as event: done, follows interaction.completed and proves nothing without it.",
             "An empty thought_signature says nothing.",
+            "A call is complete when its step is closed or the interaction ends, and its JSON is"
+            " whole. Steps that come only with the end are told then.",
             "requires_action is told as tool_calls, incomplete and budget_exceeded as length,"
             " requires_continuation as pause.",
             "Running counts come in metadata.usage of any event; the SDK calls it total_usage.",
