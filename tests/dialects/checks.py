@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 
 from hypothesis import strategies as st
+from msgspec import Struct
 from tests import cuts
 from tests.reading import read
 
@@ -32,6 +34,33 @@ def assert_reads(dialect: Dialect, wire: bytes, said: list[Event]) -> None:
             assert isinstance(events[-1], Error)
             assert events[-1].kind == "truncated"
             assert not any(isinstance(event, Done) for event in events)
+
+
+def assert_fields_are_told(
+    places: Mapping[type[Struct], tuple[str, tuple[str, ...]]],
+    silent: Mapping[type[Struct], Mapping[str, str]],
+    decode: Callable[[bytes], list[Event]],
+    samples: Mapping[str, str],
+) -> None:
+    """Each field of each Struct gives an event, or stands on the list with its reason.
+
+    Args:
+        places: A payload with ``%s`` among the fields of a Struct, and those of its fields that are
+            not asked for here.
+        silent: The list.
+        decode: The events of one payload, behind the beginning of an answer.
+        samples: What says something, for fields of a type that 1 says nothing to.
+    """
+    for kind, (payload, left_out) in places.items():
+        sound = decode(payload.replace("%s", '"x":null').encode())
+        for field in kind.__struct_fields__:
+            if field not in left_out:
+                said = f'"{field}":{samples.get(field, "1")}'
+                found = decode(payload.replace("%s", said).encode())
+                assert (found == sound) == (field in silent.get(kind, {})), (kind, field)
+    for kind, reasons in silent.items():
+        assert set(reasons) <= set(kind.__struct_fields__), kind
+        assert all(reasons.values())
 
 
 def told(body: bytes) -> str:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import cuts
-from tests.answers import counts, heartbeats, texts, words
+from tests.answers import arguments, counts, heartbeats, texts, words
+from tests.dialects.checks import assert_fields_are_told
 from tests.reading import read
 
 from tokenwire import (
@@ -32,7 +33,14 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._cohere_wire import FINISH_REASONS, is_failure
+from tokenwire.dialects import cohere_v1, cohere_v2
+from tokenwire.dialects._cohere_wire import (
+    FINISH_REASONS,
+    SILENT,
+    CountsWire,
+    UsageWire,
+    is_failure,
+)
 from tokenwire.dialects.wire import MAX_INDEX
 
 V1, V2 = "cohere-v1", "cohere-v2"
@@ -261,7 +269,7 @@ def test_content_and_calls_are_numbered_apart() -> None:
         text("b", 0),
         piece("{}", 0),
         sse("content-end", index=0),
-        piece("!", 0),
+        piece(" ", 0),
         sse("tool-call-end", index=0),
     )
     assert found == [
@@ -269,8 +277,110 @@ def test_content_and_calls_are_numbered_apart() -> None:
         ToolCall("0", 0, "t", "f"),
         Token("b"),
         ToolCall("0", arguments="{}"),
-        ToolCall("0", arguments="!"),
+        ToolCall("0", arguments=" "),
         ToolCall("0", complete=True),
+    ]
+
+
+def test_each_field_is_told_or_silent_for_a_reason() -> None:
+    def in_version_2(payload: bytes) -> list[Event]:
+        return v2(sse("message-start", id="m"), b"data: " + payload + b"\n\n")
+
+    content = '{"type":"content-delta","index":0,"delta":{"message":{"content":{%s}}}}'
+    called = '{"type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{%s}}}}'
+    ended = '{"type":"message-end","delta":{"finish_reason":"COMPLETE",%s}}'
+    assert_fields_are_told(
+        {
+            cohere_v2.EventWire: (
+                '{"type":"content-delta","delta":{"message":{"content":{"text":"b"}}},%s}',
+                ("id", "error", "message", "index"),
+            ),
+            cohere_v2.DeltaWire: (ended, ("message", "error_type")),
+            cohere_v2.MessageWire: (
+                '{"type":"content-delta","delta":{"message":{"content":{"text":"b"},%s}}}',
+                ("tool_plan", "tool_calls", "citations"),
+            ),
+            cohere_v2.ContentWire: (content, ()),
+            cohere_v2.ToolCallWire: (called, ()),
+            cohere_v2.FunctionWire: (called.replace("%s", '"function":{%s}'), ()),
+            UsageWire: (ended.replace("%s", '"usage":{%s}'), ()),
+            CountsWire: (ended.replace("%s", '"usage":{"tokens":{%s}}'), ()),
+        },
+        {**cohere_v2.SILENT, **SILENT},
+        in_version_2,
+        {
+            "function": '{"name":"f"}',
+            "usage": '{"tokens":{"input_tokens":1}}',
+            "tokens": '{"input_tokens":1}',
+            "billed_units": '{"input_tokens":1}',
+            "content": '{"text":"c"}',
+            "delta": '{"message":{"content":{"text":"c"}}}',
+        },
+    )
+
+
+def test_fields_of_version_1_are_told_or_silent_for_a_reason() -> None:
+    def in_version_1(payload: bytes) -> list[Event]:
+        return v1(line("stream-start", generation_id="g"), payload + b"\n")
+
+    said = '{"event_type":"text-generation","text":"b",%s}'
+    generation = '{"generations":[{"text":"b",%s}]}'
+    ended = '{"event_type":"stream-end","finish_reason":"COMPLETE","response":{"text":"b",%s}}'
+    of_events = ("generation_id", "id", "is_finished", "finish_reason", "response", "err", "error")
+    of_events += ("generations", "tool_call_delta", "tool_calls", "citations", "search_queries")
+    of_events += ("search_results", "documents", "message", "index")
+    assert_fields_are_told(
+        {
+            cohere_v1.LineWire: (said, of_events),
+            cohere_v1.GenerationWire: (generation, ()),
+            cohere_v1.ResponseWire: (ended, ("finish_reason",)),
+        },
+        cohere_v1.SILENT,
+        in_version_1,
+        {
+            "meta": '{"tokens":{"input_tokens":1}}',
+            "tool_calls": '[{"name":"f"}]',
+            "generations": '[{"text":"c"}]',
+        },
+    )
+
+
+def test_likelihoods_are_data() -> None:
+    said = sse(
+        "content-delta", index=0, delta={"message": {"content": {"text": "a"}}}, logprobs=[1]
+    )
+    assert v2(said) == [Token("a"), Data("logprobs", [1])]
+    assert v1(line("text-generation", text="a", likelihood=-0.5)) == [
+        Data("likelihood", -0.5),
+        Token("a"),
+    ]
+
+
+def test_calls_whose_arguments_are_cut_are_not_complete() -> None:
+    ended = sse("tool-call-end", index=0)
+    for wire in (call() + piece('{"a":') + ended, call() + piece('{"a":')):
+        found = v2(wire, end("TOOL_CALL"))
+        assert not any(event.complete for event in found if isinstance(event, ToolCall))
+    closed = v2(call() + piece("{}"), end("TOOL_CALL"))
+    assert ToolCall("0", complete=True) in closed
+    cut = chunk(name="f") + chunk(parameters='{"a":')
+    assert not any(
+        event.complete
+        for event in v1(cut, stream_end(tool_calls=[{"name": "f", "parameters": {"b": 1}}]))
+        if isinstance(event, ToolCall)
+    )
+    whole = v1(
+        cut, line("tool-calls-generation", tool_calls=[{"name": "f", "parameters": {"a": 1}}])
+    )
+    assert whole[-1] == ToolCall("0", arguments="1}", complete=True)
+
+
+def test_the_end_of_several_generations_names_none() -> None:
+    pieces = line(text="a", index=0) + line(text="b", index=1)
+    assert v1(pieces, line(is_finished=True, finish_reason="COMPLETE"), eof=True)[-3:] == [
+        Finished(0, "stop", "COMPLETE"),
+        Finished(1, "stop", "COMPLETE"),
+        Done("stop"),
     ]
 
 
@@ -300,7 +410,6 @@ def _last(events: list[Event]) -> str:
         sse("content-delta"),
         message("content-start", content=[]),
         message("tool-call-start", tool_calls=[]),
-        piece("{}", 7),
         call() + message("tool-call-delta", tool_calls=[]),
         b"data: {}\n\n",
     ],
@@ -692,8 +801,11 @@ def answers_v2(draw: st.DrawFn) -> list[Event]:
     keys = [str(number) for number in range(draw(st.integers(0, 3)))]
     said += [ToolCall(key, 0, f"t{key}", draw(words)) for key in keys]
     if keys:
-        pieces = draw(st.lists(st.tuples(st.sampled_from(keys), texts), max_size=6))
-        said += [ToolCall(key, arguments=one) for key, one in pieces]
+        pieces = [
+            (key, number, one) for key in keys for number, one in enumerate(draw(arguments()))
+        ]
+        pieces.sort(key=lambda piece: piece[1])
+        said += [ToolCall(key, arguments=one) for key, _, one in pieces]
     said += [ToolCall(key, complete=True) for key in keys]
     if draw(st.booleans()):
         return [*said, Finished(0, "error", "ERROR"), Error("vendor", draw(texts), "some_code")]

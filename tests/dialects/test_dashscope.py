@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import bytewise, every_cut, in_every_cut
+from tests.dialects.checks import assert_fields_are_told
 from tests.reading import read
 
 from tokenwire import (
@@ -35,7 +36,16 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._dashscope_wire import FINISH_REASONS
+from tokenwire.dialects._dashscope_wire import (
+    FINISH_REASONS,
+    SILENT,
+    ChoiceWire,
+    ChunkWire,
+    DetailsWire,
+    MessageWire,
+    OutputWire,
+    UsageWire,
+)
 from tokenwire.dialects.dashscope import DASHSCOPE, Decoder, dashscope
 from tokenwire.dialects.wire import MAX_INDEX
 
@@ -324,6 +334,51 @@ def test_a_call_whose_arguments_were_cut_is_not_complete() -> None:
         ToolCall("0:0", 0, "c", "f", '{"a"'),
         Finished(0, "tool_calls", "tool_calls"),
         Done("tool_calls"),
+    ]
+
+
+def test_each_field_is_told_or_silent_for_a_reason() -> None:
+    first = message("a")
+
+    def after_the_first(payload: bytes) -> list[Event]:
+        decoder = Decoder(cumulative=False)
+        decoder.receive_frame(Frame(json.dumps(first).encode()))
+        return list(decoder.receive_frame(Frame(payload)))
+
+    assert_fields_are_told(
+        {
+            ChunkWire: (
+                '{"request_id":"r","output":{"text":"b"},%s}',
+                ("request_id", "output", "code"),
+            ),
+            OutputWire: ('{"output":{%s,"x":null}}', ()),
+            ChoiceWire: ('{"output":{"choices":[{"message":{"content":"b"},%s}]}}', ("message",)),
+            MessageWire: ('{"output":{"choices":[{"message":{%s}}]}}', ()),
+            UsageWire: ('{"output":{"text":"b"},"usage":{"total_tokens":9,%s}}', ()),
+            DetailsWire: (
+                '{"output":{"text":"b"},"usage":{"total_tokens":9,"prompt_tokens_details":{%s},'
+                '"output_tokens_details":{%s}}}',
+                (),
+            ),
+        },
+        SILENT,
+        after_the_first,
+        {
+            "usage": '{"input_tokens":1}',
+            "choices": '[{"message":{"content":"b"}}]',
+            "tool_calls": '[{"function":{"name":"f"}}]',
+            "prompt_tokens_details": '{"cached_tokens":1}',
+            "input_tokens_details": '{"cached_tokens":1}',
+            "output_tokens_details": '{"reasoning_tokens":1}',
+        },
+    )
+
+
+def test_a_field_that_nobody_knows() -> None:
+    odd = {"output": {"text": "a", "mood": "calm"}}
+    assert decode(odd, odd, eof=False) == [
+        Token("a"),
+        Data("extra", {"output.mood": "calm"}),
     ]
 
 

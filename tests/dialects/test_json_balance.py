@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenwire.dialects.json_balance import JSONBalance, is_whole
@@ -27,6 +27,7 @@ def in_pieces(text: str) -> bool:
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_json_is_whole_and_none_of_its_prefixes_is(value: Any) -> None:
     text = json.dumps(value)
     assert is_whole(f" {text}\n")

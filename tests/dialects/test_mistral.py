@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.answers import counts, errors, texts, words
-from tests.dialects.checks import assert_round_trip, assert_total, junk, told
+from tests.dialects.checks import (
+    assert_fields_are_told,
+    assert_round_trip,
+    assert_total,
+    junk,
+    told,
+)
 from tests.dialects.test_openai_chat import (
     chunk,
     delta,
@@ -36,7 +42,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.mistral import MISTRAL
+from tokenwire.dialects.mistral import MISTRAL, SILENT, ConversationWire
 
 COUNTS = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 
@@ -198,6 +204,30 @@ def test_functions_are_for_the_client_to_call() -> None:
         Finished(0, "tool_calls"),
         Done("tool_calls"),
     ]
+
+
+def test_calls_whose_arguments_are_cut_are_not_complete() -> None:
+    found = read_all(STARTED, call("f", '{"a":'), DONE)
+    assert not any(event.complete for event in found if isinstance(event, ToolCall))
+
+
+def test_a_call_that_waits_for_a_word() -> None:
+    asked = typed("function.call.delta", tool_call_id="t1", confirmation_status="pending")
+    assert read_all(call("f", "{}"), asked, eof=False)[-1] == Data("confirmation_status", "pending")
+
+
+def test_each_field_of_a_conversation_is_told_or_silent_for_a_reason() -> None:
+    def after_the_first(payload: bytes) -> list[Event]:
+        return read_all(message("a"), b"data: " + payload + b"\n\n", eof=False)
+
+    of_others = ("type", "name", "tool_call_id", "arguments", "confirmation_status", "usage")
+    of_others += ("conversation_id", "id", "model", "output_index", "content_index")
+    assert_fields_are_told(
+        {ConversationWire: ('{"type":"message.output.delta",%s}', of_others)},
+        {ConversationWire: SILENT},
+        after_the_first,
+        {},
+    )
 
 
 def test_a_call_that_says_nothing_more() -> None:

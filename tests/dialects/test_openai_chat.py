@@ -378,6 +378,13 @@ def test_q17_an_event_named_error(data: str) -> None:
     assert (found[-1].kind, found[-1].message) == ("vendor", "no")
 
 
+def test_an_event_named_error_that_looks_like_a_chunk() -> None:
+    found = read([b'event: error\ndata: {"id":"c"}\n\n'], "openai-chat").events
+    assert [(event.kind, event.message) for event in found if isinstance(event, Error)] == [
+        ("vendor", '{"id":"c"}')
+    ]
+
+
 @pytest.mark.parametrize(
     "document", ['[{"error":{"message":"no"}}]', '{"detail":"no","choices":1}']
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -28,16 +28,32 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 _TRANSIENT: Final = frozenset({"ERROR", "TIMEOUT"})
 
 
-class CountsWire(Struct, gc=False):
+class CountsWire(Struct, gc=False, forbid_unknown_fields=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
+    search_units: Any = None
+    classifications: Any = None
+    images: Any = None
+    image_tokens: Any = None
 
 
-class UsageWire(Struct, gc=False):
+class UsageWire(Struct, gc=False, forbid_unknown_fields=True):
     billed_units: CountsWire | None = None  # without what Cohere itself puts around the prompt
     tokens: CountsWire | None = None
     cached_tokens: int | None = None
+    api_version: Any = None  # these two where version 1 calls it meta
+    warnings: Any = None
+
+
+SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
+    CountsWire: {
+        **dict.fromkeys(("search_units", "classifications", "images"), "counts no tokens"),
+        "image_tokens": "a part of a count that is told",
+    },
+    UsageWire: {"api_version": "of the request", "warnings": "about the request: in the frame"},
+}
+"""Fields that give no event, and why."""
 
 
 def read_usage(wire: UsageWire | None, frame: Frame, *, billed: bool = False) -> list[Event]:

@@ -98,7 +98,13 @@ class Choice:
         return self._audio_ended and self.may_end
 
     def receive_delta(
-        self, delta: DeltaWire, frame: Frame, events: list[Event], *, last: bool = False
+        self,
+        delta: DeltaWire,
+        frame: Frame,
+        events: list[Event],
+        *,
+        last: bool = False,
+        whole: bool = False,
     ) -> None:
         """Add the events of a delta.
 
@@ -107,6 +113,7 @@ class Choice:
             frame: Where it stands.
             events: Those of the frame so far.
             last: A finish reason stands beside it.
+            whole: It is a message: its calls are all there is of them.
         """
         accents = delta if isinstance(delta, AccentDeltaWire) else None
         self._receive_thought(delta, accents, frame, events)
@@ -118,7 +125,7 @@ class Choice:
             self._refused = True
             events.append(Refusal(delta.refusal, self.index, frame=frame))
         if delta.tool_calls:
-            self._receive_tool_calls(delta.tool_calls, frame, events)
+            self._receive_tool_calls(delta.tool_calls, frame, events, whole=whole)
         if delta.function_call is not None:
             call = ToolCallWire(index=0, function=delta.function_call)
             self._receive_tool_calls([call], frame, events)
@@ -290,11 +297,16 @@ class Choice:
     # --- calls ---
 
     def _receive_tool_calls(
-        self, calls: Sequence[ToolCallWire], frame: Frame, events: list[Event]
+        self,
+        calls: Sequence[ToolCallWire],
+        frame: Frame,
+        events: list[Event],
+        *,
+        whole: bool = False,
     ) -> None:
         self._go_on()
         slots = self._slots = self._slots or ToolCallSlots(self.index)
-        events += slots.receive([_fragment(call) for call in calls], frame)
+        events += slots.receive([_fragment(call, whole) for call in calls], frame)
         for call in calls:
             if isinstance(call, AccentToolCallWire) and call.extra_content:
                 events.append(Data("extra_content", call.extra_content, self.index, frame=frame))
@@ -307,12 +319,13 @@ class Choice:
 _THOUGHTS: Final = ("reasoning.text", "reasoning.summary", "reasoning.encrypted")
 
 
-def _fragment(call: ToolCallWire) -> Fragment:
+def _fragment(call: ToolCallWire, whole: bool) -> Fragment:
     custom = call.custom if isinstance(call, AccentToolCallWire) else None
     if custom is not None and call.function is None:
         return Fragment(call.index, call.id, custom.name, custom.input or "", free=True)
     function = call.function or FunctionWire()
-    return Fragment(call.index, call.id, function.name, arguments_of(function.arguments))
+    text = arguments_of(function.arguments)
+    return Fragment(call.index, call.id, function.name, text, whole=whole)
 
 
 def _signature_in(extra: Any) -> str:

@@ -25,10 +25,12 @@ from tokenwire.dialects._cohere_wire import (
     is_failure,
     read_usage,
 )
+from tokenwire.dialects._openai_wire import arguments_of
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.toolcalls import Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import MAX_INDEX, json_text, malformed, reason_for
+from tokenwire.dialects.wire import MAX_INDEX, malformed, reason_for
 from tokenwire.events import (
     Data,
     Done,
@@ -37,31 +39,36 @@ from tokenwire.events import (
     Reason,
     Started,
     Token,
-    ToolCall,
     Unknown,
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.jsonlines import JSONLinesFramer
 
 
-class ToolCallWire(Struct):
+class ToolCallWire(Struct, forbid_unknown_fields=True):
     name: str | None = None
-    parameters: Any = None  # an object, whole
+    parameters: str | dict[str, Any] | list[Any] | None = None  # an object, whole
+    generation_id: Any = None
 
 
-class ToolCallDeltaWire(Struct, gc=False):
+class ToolCallDeltaWire(Struct, gc=False, forbid_unknown_fields=True):
     index: int | None = None
     name: str | None = None
     parameters: str | None = None  # a piece of JSON text
+    text: str | None = None
 
 
-class GenerationWire(Struct, gc=False):
+class GenerationWire(Struct, gc=False, forbid_unknown_fields=True):
     index: int | None = None
     text: str | None = None
     finish_reason: str | None = None
+    likelihood: Any = None
+    token_likelihoods: Any = None
+    id: Any = None
+    prompt: Any = None
 
 
-class ResponseWire(Struct):
+class ResponseWire(Struct, forbid_unknown_fields=True):
     """The whole answer once more."""
 
     text: str | None = None
@@ -69,9 +76,21 @@ class ResponseWire(Struct):
     generations: list[GenerationWire] | None = None
     finish_reason: str | None = None
     meta: UsageWire | None = None
+    id: Any = None
+    response_id: Any = None
+    generation_id: Any = None
+    chat_history: Any = None
+    prompt: Any = None
+    is_search_required: Any = None
+    citations: Any = None
+    documents: Any = None
+    search_results: Any = None
+    search_queries: Any = None
+    error: Any = None
+    message: Any = None
 
 
-class LineWire(Struct):
+class LineWire(Struct, forbid_unknown_fields=True):
     event_type: str | None = None
     text: str | None = None
     index: int | None = None
@@ -87,9 +106,31 @@ class LineWire(Struct):
     search_queries: Any = None
     search_results: Any = None
     documents: Any = None
+    likelihood: Any = None
+    token_likelihoods: Any = None
+    logprobs: Any = None
     err: Any = None
     error: Any = None
     message: Any = None
+    prompt: Any = None
+
+
+_ONCE_MORE: Final = "told by the event that brought it"
+
+SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
+    ToolCallWire: {"generation_id": "of the answer"},
+    GenerationWire: {"id": "of the answer", "prompt": "of the request"},
+    ResponseWire: {
+        **dict.fromkeys(("id", "response_id", "generation_id"), "of the answer"),
+        **dict.fromkeys(("chat_history", "prompt"), "of the request"),
+        **dict.fromkeys(("citations", "documents", "search_results"), _ONCE_MORE),
+        "search_queries": _ONCE_MORE,
+        "is_search_required": "so say the queries",
+        **dict.fromkeys(("error", "message"), "so says the finish reason"),
+    },
+    LineWire: {"prompt": "of the request"},
+}
+"""Fields that give no event, and why."""
 
 
 class _Choice(Struct):
@@ -113,12 +154,12 @@ class Decoder:
     def __init__(self) -> None:
         self._started = False
         self._choices: dict[int, _Choice] = {}
-        self._calls = NumberedCalls()
-        self._called = False
+        self._slots = ToolCallSlots(0, prefix="")
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one line."""
-        return read_frame(frame, LineWire, _decode_json, self._receive)
+        return read_frame(frame, LineWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if all generations that began are finished; of a chat `Done` is out by then."""
@@ -128,6 +169,12 @@ class Decoder:
         return (Done(choices[0].reason or "other"),)
 
     def _receive(self, line: LineWire, frame: Frame) -> Sequence[Event]:
+        said = self._receive_line(line, frame)
+        pieces: list[LineWire | GenerationWire] = [line, *(line.generations or ())]
+        likely = [event for piece in pieces for event in _likelihoods(piece, frame)]
+        return [*likely, *said] if likely else said
+
+    def _receive_line(self, line: LineWire, frame: Frame) -> Sequence[Event]:
         match line.event_type:
             case "text-generation":
                 return self._say(line.index or 0, line.text, frame)
@@ -183,33 +230,26 @@ class Decoder:
     # --- tool calls ---
 
     def _receive_chunk(self, line: LineWire, frame: Frame) -> Sequence[Event]:
-        events = self._plan(line.text, frame)
-        delta = line.tool_call_delta
-        if delta is None:
-            return events
-        index = delta.index or 0
-        key = self._calls.get(index)
-        if key is None:
-            if self._calls.full:
-                return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
-            key, self._called = self._calls.open(index), True
-        said = (delta.name or None, delta.parameters or "")
-        return [*events, ToolCall(key, 0, None, *said, frame=frame)]
+        delta = line.tool_call_delta or ToolCallDeltaWire()
+        events = self._plan(line.text or delta.text, frame)
+        if line.tool_call_delta is not None:
+            piece = Fragment(delta.index or 0, None, delta.name, delta.parameters or "")
+            events += self._slots.receive([piece], frame)
+        return events
 
     def _receive_calls(
         self, plan: str | None, calls: list[ToolCallWire] | None, frame: Frame
     ) -> list[Event]:
-        """All calls, whole; of those that came in pieces before, only the end is new."""
+        """All calls, whole; of those that came in pieces before, what these lacked and the end."""
         events = self._plan(plan, frame, whole=True)
-        begun = self._calls.close_all()
-        events += [ToolCall(key, complete=True, frame=frame) for key in begun]
-        for call in (calls or ())[len(begun) :]:
-            self._called = True
-            key = self._calls.open("whole")
-            text = json_text(call.parameters or {})
-            events.append(ToolCall(key, 0, None, call.name, text, complete=True, frame=frame))
-        self._calls.close_all()
-        return events
+        pieces = [self._whole(at, call) for at, call in enumerate(calls or ())]
+        events += self._slots.receive(pieces, frame)
+        return [*events, *self._slots.close(frame)]
+
+    def _whole(self, at: int, call: ToolCallWire) -> Fragment:
+        begun = at < len(self._slots)  # without arguments there are no pieces of any
+        text = arguments_of(call.parameters or (None if begun else {}))
+        return Fragment(at, None, call.name, text, whole=True, complete=True)
 
     # --- ends ---
 
@@ -220,7 +260,7 @@ class Decoder:
             events += self._say(one.index or 0, one.text, frame, whole=True)
         if not response.generations:
             events += self._say(0, response.text, frame, whole=True)
-        calls = None if self._called else response.tool_calls
+        calls = response.tool_calls
         if calls or reason_for(word, FINISH_REASONS) == "stop":
             events += self._receive_calls(None, calls, frame)
         # Not every stream has the other counts: billed units alone are always there.
@@ -244,7 +284,10 @@ class Decoder:
         if line.text is not None:
             events += self._say(line.index or 0, line.text, frame)
         if line.is_finished:
-            events += self._finish(line.index or 0, line.finish_reason, frame)
+            # Of several generations the last line names none, and ends all.
+            several = line.index is None and len(self._choices) > 1
+            for index in sorted(self._choices) if several else [line.index or 0]:
+                events += self._finish(index, line.finish_reason, frame)
             if line.err or is_failure(line.finish_reason):
                 message = read_error(line.err).message if line.err else None
                 events.append(failure(line.finish_reason, frame, message))
@@ -255,9 +298,17 @@ class Decoder:
         if choice is None or choice.reason is not None:
             return []
         choice.reason = reason_for(word, FINISH_REASONS)
-        if choice.reason == "stop" and self._called:
+        if choice.reason == "stop" and self._slots:
             choice.reason = "tool_calls"  # the wire has no word for it
         return [Finished(index, choice.reason, word, frame=frame)]
+
+
+def _likelihoods(piece: LineWire | GenerationWire, frame: Frame) -> list[Event]:
+    found = {"likelihood": piece.likelihood, "token_likelihoods": piece.token_likelihoods}
+    if isinstance(piece, LineWire):
+        found["logprobs"] = piece.logprobs
+    index = piece.index or 0
+    return [Data(name, value, index, frame=frame) for name, value in found.items() if value]
 
 
 COHERE_V1 = Dialect(

@@ -8,8 +8,8 @@ nothing. Content blocks and tool calls are numbered apart from each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
@@ -23,40 +23,45 @@ from tokenwire.dialects._cohere_wire import (
     is_failure,
     read_usage,
 )
+from tokenwire.dialects._openai_wire import arguments_of
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
-from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import MAX_INDEX, is_done_sentinel, is_list, malformed
-from tokenwire.events import Data, Event, Reasoning, Token, ToolCall, Unknown
+from tokenwire.dialects.wire import is_done_sentinel, is_list
+from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
 
-class FunctionWire(Struct, gc=False):
+class FunctionWire(Struct, gc=False, forbid_unknown_fields=True):
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None  # a text
 
 
-class ToolCallWire(Struct, gc=False):
+class ToolCallWire(Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
     function: FunctionWire | None = None
+    type: Any = None
 
 
-class ContentWire(Struct, gc=False):
+class ContentWire(Struct, gc=False, forbid_unknown_fields=True):
     text: str | None = None
     thinking: str | None = None
+    type: Any = None
 
 
-class MessageWire(Struct):
+class MessageWire(Struct, forbid_unknown_fields=True):
     """Deltas have objects where the message of the start has empty lists."""
 
     content: ContentWire | list[Any] | None = None
     tool_plan: str | None = None
     tool_calls: ToolCallWire | list[Any] | None = None
     citations: Any = None
+    role: Any = None
 
 
-class DeltaWire(Struct):
+class DeltaWire(Struct, forbid_unknown_fields=True):
     message: MessageWire | None = None
     finish_reason: str | None = None
     usage: UsageWire | None = None
@@ -64,14 +69,22 @@ class DeltaWire(Struct):
     error_type: str | None = None
 
 
-class EventWire(Struct):
+class EventWire(Struct, forbid_unknown_fields=True):
     type: str | None = None
     id: str | None = None
     index: int | None = None
     delta: DeltaWire | None = None
+    logprobs: Any = None
     error: Any = None
     message: Any = None
 
+
+SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
+    ToolCallWire: {"type": "there is one"},
+    ContentWire: {"type": "the field beside it says so"},
+    MessageWire: {"role": "an answer is always the assistant's"},
+}
+"""Fields that give no event, and why."""
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -81,13 +94,14 @@ class Decoder:
 
     def __init__(self) -> None:
         self._choice = OneChoice(FINISH_REASONS)
-        self._calls = NumberedCalls()
+        self._slots = ToolCallSlots(0, prefix="")
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if is_done_sentinel(frame.data or b""):
             return self._choice.done_at_sentinel(frame, "message-end")
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``message-end`` completes an answer."""
@@ -99,17 +113,15 @@ class Decoder:
         index = wire.index or 0
         match wire.type or frame.event:
             case "content-delta" | "content-start":
-                return _content(message.content, index, frame)
+                said = list(_content(message.content, index, frame))
+                return [*said, *_logprobs(wire.logprobs, index, frame)]
             case "tool-plan-delta":
                 plan = message.tool_plan
                 return (Data("tool_plan", plan, frame=frame),) if plan else ()
-            case "tool-call-start":
+            case "tool-call-start" | "tool-call-delta":
                 return self._receive_call(message.tool_calls, index, frame)
-            case "tool-call-delta":
-                return self._receive_arguments(message.tool_calls, index, frame)
             case "tool-call-end":
-                key = self._calls.close(index)
-                return () if key is None else (ToolCall(key, complete=True, frame=frame),)
+                return self._slots.close_at(index, frame)
             case "citation-start":
                 citations = message.citations
                 found = citations if is_list(citations) else [citations]
@@ -131,25 +143,15 @@ class Decoder:
     ) -> Sequence[Event]:
         if not isinstance(call, ToolCallWire):
             return (Unknown(frame=frame),)
-        if self._calls.full:
-            return (malformed(frame, f"more than {MAX_INDEX} tool calls are open"),)
         function = call.function or FunctionWire()
-        key = self._calls.open(index)
-        said = (call.id or None, function.name or None, function.arguments or "")
-        return (ToolCall(key, 0, *said, frame=frame),)
-
-    def _receive_arguments(
-        self, call: ToolCallWire | list[Any] | None, index: int, frame: Frame
-    ) -> Sequence[Event]:
-        key = self._calls.get(index)
-        if key is None or not isinstance(call, ToolCallWire):
-            return (Unknown(frame=frame),)
-        piece = call.function and call.function.arguments
-        return (ToolCall(key, arguments=piece, frame=frame),) if piece else ()
+        piece = Fragment(index, call.id, function.name, arguments_of(function.arguments))
+        return self._slots.receive([piece], frame)
 
     def _receive_end(self, delta: DeltaWire, frame: Frame) -> Sequence[Event]:
         word = delta.finish_reason
-        events = [*read_usage(delta.usage, frame), *self._choice.finish(word, frame)]
+        ended = self._choice.finish(word, frame)
+        calls = [] if self._choice.reason in CUTTING else self._slots.close(frame)
+        events = [*calls, *read_usage(delta.usage, frame), *ended]
         if delta.error or is_failure(word):
             return [*events, failure(word, frame, delta.error, delta.error_type or None)]
         return [*events, *self._choice.done(frame)]
@@ -164,6 +166,10 @@ def _content(content: ContentWire | list[Any] | None, index: int, frame: Frame) 
     if content.text:
         events.append(Token(content.text, part=index, frame=frame))
     return events
+
+
+def _logprobs(logprobs: Any, index: int, frame: Frame) -> list[Event]:
+    return [Data("logprobs", logprobs, part=index, frame=frame)] if logprobs else []
 
 
 COHERE_V2 = Dialect(

@@ -29,8 +29,10 @@ from tokenwire.dialects._dashscope_wire import (
     UsageWire,
     read_content,
 )
-from tokenwire.dialects._openai_wire import FunctionWire, ToolCallWire, arguments_of
+from tokenwire.dialects._openai_accents import AccentToolCallWire
+from tokenwire.dialects._openai_wire import FunctionWire, arguments_of
 from tokenwire.dialects.cumulative import Cumulative, Delta
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
@@ -91,6 +93,7 @@ class Decoder:
         self._choices: dict[int, _Choice] = {}
         self._begin = OneChoice({})
         self._usage: Usage | None = None
+        self._extras = Extras()
         self._said: dict[str, int] = {}
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -100,7 +103,7 @@ class Decoder:
             return (_error(read_error(json_or_text(data)), frame),)
         if frame.event == "done" or is_done_sentinel(data):
             return self._done(frame)
-        return read_frame(frame, ChunkWire, _decode_json, self._receive)
+        return read_frame(frame, ChunkWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if all choices are finished."""
@@ -165,6 +168,9 @@ class Decoder:
         )
         choice.items = set(said) or choice.items
         self._receive_calls(message.tool_calls or (), choice, frame, events)
+        for kind, value in (("annotations", message.annotations), ("logprobs", wire.logprobs)):
+            if value:
+                events.append(Data(kind, value, index, frame=frame))
         raw = wire.finish_reason
         if raw and raw != "null":
             self._receive_finish(raw, choice, frame, events)
@@ -177,7 +183,7 @@ class Decoder:
 
     def _receive_calls(
         self,
-        calls: Sequence[ToolCallWire],
+        calls: Sequence[AccentToolCallWire],
         choice: _Choice,
         frame: Frame,
         events: list[Event],
@@ -208,7 +214,7 @@ class Decoder:
         events += finished
 
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
-        read = wire.prompt_tokens_details or DetailsWire()
+        read = wire.prompt_tokens_details or wire.input_tokens_details or DetailsWire()
         written = wire.output_tokens_details or DetailsWire()
         usage = Usage(
             wire.input_tokens,
@@ -233,7 +239,7 @@ class Decoder:
             events.append(Data(kind, value, frame=frame))
 
 
-def _fragment(wire: ToolCallWire) -> Fragment:
+def _fragment(wire: AccentToolCallWire) -> Fragment:
     function = wire.function or FunctionWire()
     return Fragment(wire.index, wire.id, function.name, arguments_of(function.arguments))
 

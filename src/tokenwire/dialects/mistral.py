@@ -8,14 +8,16 @@ events of a conversation have a type each; it is complete at ``conversation.resp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
-from tokenwire.dialects._openai_wire import UsageWire, arguments_of, read_blocks, usage_of
+from tokenwire.dialects._openai_wire import Content, UsageWire, arguments_of, read_blocks, usage_of
+from tokenwire.dialects.json_balance import JSONBalance
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.openai_chat import Decoder as ChatDecoder
 from tokenwire.dialects.openai_profiles import PROFILES, openai_dialect
@@ -31,21 +33,46 @@ class KindWire(Struct, gc=False):
     type: str | None = None
 
 
-class ConversationWire(Struct, gc=False):
+class ConversationWire(Struct, gc=False, forbid_unknown_fields=True):
     """All events of a conversation in one."""
 
     type: str | None = None
     conversation_id: str | None = None
     id: str | None = None
     model: str | None = None
-    content: Any = None  # a text, or a block
+    content: Content = None  # a text, or a block
     output_index: int | None = None
     content_index: int | None = None
     name: str | None = None
     tool_call_id: str | None = None
-    arguments: Any = None
+    arguments: Content = None
     usage: UsageWire | None = None
+    confirmation_status: Any = None
+    created_at: Any = None
+    role: Any = None
+    object: Any = None
+    agent_id: Any = None
+    info: Any = None
+    previous_agent_id: Any = None
+    previous_agent_name: Any = None
+    next_agent_id: Any = None
+    next_agent_name: Any = None
+    message: Any = None
+    code: Any = None
 
+
+_WHOLE: Final = "the event that has it is Data as a whole, or an error"
+
+SILENT: Final[Mapping[str, str]] = {
+    "created_at": "when the event was written",
+    "role": "an answer is always the assistant's",
+    "object": "the same in every event",
+    "agent_id": "whoever answers, the answer is one",
+    **dict.fromkeys(("info", "message", "code"), _WHOLE),
+    **dict.fromkeys(("previous_agent_id", "previous_agent_name"), _WHOLE),
+    **dict.fromkeys(("next_agent_id", "next_agent_name"), _WHOLE),
+}
+"""Fields of a conversation's events that give no event of their own, and why."""
 
 _KINDS: Final = ("conversation.", "message.output.", "function.call.", "tool.exec", "agent.handoff")
 
@@ -62,6 +89,8 @@ class Decoder:
         self._chat = ChatDecoder(finish_optional=False, retry_codes=retry_codes)
         self._answer = OneChoice({})
         self._calls = NumberedCalls()
+        self._balances: dict[str, JSONBalance] = {}  # of the calls that are open
+        self._extras = Extras()
         self._running: set[str] = set()  # keys of calls that Mistral runs itself
         self._asks = False  # a function is for the client to call
         self._parts: dict[tuple[int, int], int] = {}
@@ -69,7 +98,7 @@ class Decoder:
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if _kind_of(frame).startswith(_KINDS):
-            return read_frame(frame, ConversationWire, _decode_json, self._receive)
+            return read_frame(frame, ConversationWire, _decode_json, self._receive, self._extras)
         return self._chat.receive_frame(frame)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -124,22 +153,28 @@ class Decoder:
             if provider_executed:
                 self._running.add(key)
         arguments = arguments_of(wire.arguments)
+        status = wire.confirmation_status
+        asked = [Data("confirmation_status", status, frame=frame)] if status else []
         if not arguments and not any(said):
-            return ()
+            return asked
+        self._balances.setdefault(key, JSONBalance()).add(arguments)
         call = ToolCall(key, 0, *said, arguments, provider_executed=provider_executed, frame=frame)
-        return (call,)
+        return [call, *asked]
 
     def _close(self, name: str | None, frame: Frame) -> list[Event]:
         key = self._calls.close(name or "")
-        return [] if key is None else [self._closed(key, frame)]
+        return [] if key is None else self._closed(key, frame)
 
-    def _closed(self, key: str, frame: Frame) -> ToolCall:
+    def _closed(self, key: str, frame: Frame) -> list[Event]:
         ours = key in self._running
         self._running.discard(key)
-        return ToolCall(key, complete=True, provider_executed=ours, frame=frame)
+        if not self._balances.pop(key).whole:
+            return []
+        return [ToolCall(key, complete=True, provider_executed=ours, frame=frame)]
 
     def _receive_end(self, wire: ConversationWire, frame: Frame) -> Sequence[Event]:
-        events: list[Event] = [self._closed(key, frame) for key in self._calls.close_all()]
+        open_calls = self._calls.close_all()
+        events = [event for key in open_calls for event in self._closed(key, frame)]
         usage = usage_of(wire.usage, frame, final=True) if wire.usage is not None else None
         if usage is not None:
             events.append(usage)

@@ -284,7 +284,7 @@ class Decoder:
         elif wire.text:
             choice.receive_content(wire.text, frame, events)
         elif accents is not None and accents.message is not None:
-            choice.receive_delta(choice.news_in(accents.message), frame, events)
+            choice.receive_delta(choice.news_in(accents.message), frame, events, whole=True)
         if says_something(wire.logprobs):
             events.append(Data("logprobs", wire.logprobs, index, frame=frame))
         if says_something(wire.content_filter_results):

@@ -47,6 +47,7 @@ class Fragment(Struct, gc=False):
         arguments: A piece of the JSON text.
         free: The arguments are no JSON but any text, as of custom tools.
         whole: They are all there is, whatever came before.
+        complete: The call is closed with it.
     """
 
     index: int | None = None
@@ -55,6 +56,7 @@ class Fragment(Struct, gc=False):
     arguments: str = ""
     free: bool = False
     whole: bool = False
+    complete: bool = False
 
 
 class _Slot(Struct):
@@ -136,8 +138,10 @@ class ToolCallSlots:
             id, name, text = self._learn(slot, one)
             if text is None:
                 events.append(malformed(frame, "the arguments of a tool call changed"))
-            if begins or id or name or text:
-                said = (id, name, text or "")
+            complete = one.complete and slot.whole and not slot.told
+            if begins or id or name or text or complete:
+                slot.told = slot.told or complete
+                said = (id, name, text or "", complete)
                 events.append(ToolCall(slot.key, self._choice, *said, frame=frame))
             self._last = slot
         return events
@@ -239,6 +243,7 @@ class ToolCallSlots:
         # In JSON hardly anything can be followed by its own beginning.
         if (
             self.cumulative
+            or one.whole
             or check.closed
             or (len(said) > 2 if check.in_text else not check.may_open)
         ):
