@@ -70,7 +70,7 @@ def patterns() -> Iterator[tuple[str, re.Pattern[Any], Way]]:
             elif isinstance(above, ast.Assign | ast.AnnAssign):
                 target = above.targets[0] if isinstance(above, ast.Assign) else above.target
                 ways = _ways(tree, ast.unparse(target))
-            for way in ways:
+            for way in sorted(ways):
                 yield f"{path.stem}:{node.lineno}:{way}", made, way
 
 
