@@ -235,6 +235,25 @@ def nova(**member: Any) -> bytes:
                 Done("stop"),
             ],
         ),
+        (  # Titan, blocked by a guardrail
+            [
+                chunk(
+                    {
+                        "outputText": "Sorry",
+                        "inputTextTokenCount": 5,
+                        "totalOutputTextTokenCount": 0,
+                        "completionReason": None,
+                        "amazon-bedrock-guardrailAction": "INTERVENED",
+                    }
+                ),
+            ],
+            [
+                Token("Sorry"),
+                Usage(5, 0, final=True),
+                Finished(0, "content_filter", "INTERVENED"),
+                Done("content_filter"),
+            ],
+        ),
         (  # Meta
             [
                 chunk({"generation": "a", "prompt_token_count": 7, "stop_reason": None}),
@@ -340,7 +359,8 @@ def nova(**member: Any) -> bytes:
         ),
     ],
     ids=[
-        *("nova", "titan", "meta", "mistral", "claude-2", "cohere-generate", "cohere-whole"),
+        *("nova", "titan", "titan-blocked", "meta", "mistral", "claude-2"),
+        *("cohere-generate", "cohere-whole"),
         *("cohere-v1", "cohere-v2", "openai", "deepseek", "mistral-chat", "vllm"),
     ],
 )
@@ -508,6 +528,29 @@ def test_what_the_wire_cannot_say_leaves_the_encoder_as_it_was(refused: Event) -
     wire += encoder.send(Done("stop"))
     ended = [Finished(0, "stop", "end_turn"), Done("stop")]
     assert events(wire) == [Token("a"), Token("b"), *ended]
+
+
+def test_a_guardrail_that_masks_does_not_end_an_answer() -> None:
+    piece = {"outputText": "a", "amazon-bedrock-guardrailAction": "INTERVENED"}
+    *_, last = events(chunk(piece))
+    assert isinstance(last, Error)
+    for proof in (OWN, {"amazon-bedrock-trace": {"guardrail": {}}}):
+        assert events(chunk(piece), chunk({**piece, **proof}))[-1] == Done("content_filter")
+        other = {**piece, "amazon-bedrock-guardrailAction": "NONE", **proof}
+        assert isinstance(events(chunk(other))[-1], Error)
+
+
+def test_an_end_of_coheres_that_names_no_generation_ends_all() -> None:
+    said = [{"is_finished": False, "text": text, "index": n} for n, text in enumerate("ab")]
+    finish = {"is_finished": True, "finish_reason": "COMPLETE"}
+    assert events(*map(chunk, said), chunk(finish)) == [
+        *(Token("a"), Token("b", 1)),
+        *(Finished(0, "stop", "COMPLETE"), Finished(1, "stop", "COMPLETE"), Done("stop")),
+    ]
+    one = {**finish, "index": 1, "finish_reason": "MAX_TOKENS"}
+    assert events(*map(chunk, said), chunk(one), chunk(finish))[2:] == [
+        *(Finished(1, "length", "MAX_TOKENS"), Finished(0, "stop", "COMPLETE"), Done("stop")),
+    ]
 
 
 @st.composite

@@ -38,6 +38,9 @@ class TextWire(
         "completion_reason": "completionReason",
         "input_count": "inputTextTokenCount",
         "output_count": "totalOutputTextTokenCount",
+        "guardrail": "amazon-bedrock-guardrailAction",
+        "metrics": "amazon-bedrock-invocationMetrics",
+        "trace": "amazon-bedrock-trace",
     },
 ):
     """Pieces of text: of Titan, of Meta and DeepSeek, of Claude 2, and of Mistral."""
@@ -52,6 +55,15 @@ class TextWire(
     completion: str | None = None
     outputs: list[OutputWire] | None = None
     stop_reason: str | None = None
+    guardrail: str | None = None
+    metrics: Any = None  # this and the trace stand in the last piece
+    trace: Any = None
+
+    @property
+    def blocked(self) -> str | None:
+        """The word for an end that a guardrail made, which has no other; it may only mask, too."""
+        last = self.output_count is not None or self.metrics or self.trace
+        return self.guardrail if last and self.guardrail == "INTERVENED" else None
 
 
 STOP_WORDS: Final[Mapping[str, Reason]] = {
@@ -64,6 +76,7 @@ STOP_WORDS: Final[Mapping[str, Reason]] = {
     "length": "length",
     "max_tokens": "length",
     "CONTENT_FILTERED": "content_filter",
+    "INTERVENED": "content_filter",
 }
 """Anything else is ``other``."""
 
@@ -89,17 +102,21 @@ class TextDecoder:
         output = wire.outputs[0] if wire.outputs else OutputWire()
         texts = (wire.output_text, wire.generation, wire.completion, output.text)
         text = next((text for text in texts if text is not None), None)
-        word = wire.completion_reason or wire.stop_reason or output.stop_reason
+        word = wire.completion_reason or wire.stop_reason or output.stop_reason or wire.blocked
         if text is None and not word:
             return (Unknown(frame=frame),)
         events: list[Event] = [Token(text, frame=frame)] if text else []
-        self._input = wire.input_count or wire.prompt_token_count or self._input
+        self._input = _first(wire.input_count, wire.prompt_token_count, self._input)
         if word:
-            counts = (self._input, wire.output_count or wire.generation_token_count)
-            if any(counts):
+            counts = (self._input, _first(wire.output_count, wire.generation_token_count))
+            if counts != (None, None):
                 events.append(Usage(*counts, final=True, frame=frame))
             events += self._choice.finish(word, frame)
         return events
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)
 
 
 class NovaDecoder:

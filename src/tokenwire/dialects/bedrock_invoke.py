@@ -196,7 +196,8 @@ BEDROCK_INVOKE = Dialect(
             " or choices as OpenAI has them.",
             'amazon-bedrock-invocationMetrics in the last chunk is Data("metrics"), and Usage'
             " where the model counts nothing; with tools the two differ.",
-            'What a guardrail did, amazon-bedrock-trace, is Data("trace").',
+            'What a guardrail did, amazon-bedrock-trace, is Data("trace"). Where it blocked an'
+            " answer, Titan gives no reason, only INTERVENED, which it may say of masking too.",
             "An error has the exception's name for a code, not Anthropic's.",
             "gpt-oss writes its reasoning as <reasoning> into the text, where it is left.",
         ),
