@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import bytewise, every_cut, in_every_cut
+from tests.dialects.checks import assert_reads, told
 from tests.reading import read
 
 from tokenwire import (
@@ -628,3 +629,170 @@ def test_a_broken_connection_proves_nothing() -> None:
     last = list(parser.events())[-1]
     assert isinstance(last, Error)
     assert last.kind == "transport"
+
+
+# --- the thread protocol ---
+
+
+def event(method: str, data: Any, *namespace: str, **params: Any) -> bytes:
+    said = {"namespace": list(namespace), "data": data, **params}
+    return sse(method, {"type": "event", "event_id": "1", "method": method, "params": said})
+
+
+def block(kind: str, index: Any = 0, *place: str, **said: Any) -> bytes:
+    place = place or ("model:1",)
+    return event("messages", {"event": f"content-block-{kind}", "index": index, **said}, *place)
+
+
+def text_delta(text: Any, *place: str) -> bytes:
+    return block("delta", 0, *place, delta={"type": "text-delta", "text": text})
+
+
+def starts(id: str = "m", *place: str, **said: Any) -> bytes:
+    return event("messages", {"event": "message-start", "id": id, **said}, *(place or ("model:1",)))
+
+
+def finishes(reason: str | None = "stop", *place: str, **said: Any) -> bytes:
+    data = {"event": "message-finish", "reason": reason, **said}
+    return event("messages", data, *(place or ("model:1",)))
+
+
+RUNNING = event("lifecycle", {"event": "running", "graph_name": "g"})
+COMPLETED = event("lifecycle", {"event": "completed"})
+THREAD = [
+    RUNNING,
+    event("values", {"messages": [HUMAN]}),
+    starts(),
+    block("start", 0, content={"type": "reasoning", "reasoning": "h", "index": 0}),
+    block("delta", 0, delta={"type": "reasoning-delta", "reasoning": "m"}),
+    block("finish", 0, content={"type": "reasoning", "reasoning": "hm."}),
+    block("start", 1, content={"type": "text", "text": ""}),
+    block("delta", 1, delta={"type": "text-delta", "text": "Hé"}),
+    block("delta", 1, content={"type": "text", "text": "llo"}),
+    block("finish", 1, content={"type": "text", "text": "Héllo\u2028"}),
+    finishes(
+        usage={"input_tokens": 3, "output_tokens": 2, "output_token_details": {"reasoning": 1}}
+    ),
+    COMPLETED,
+]
+SAID_THERE: list[Event] = [
+    Data("lifecycle", {"event": "running", "graph_name": "g"}),
+    Data("values", {"messages": [HUMAN]}),
+    Started("m"),
+    *(Reasoning("h"), Reasoning("m"), Reasoning(".")),
+    *(Token("Hé", part=1), Token("llo", part=1), Token("\u2028", part=1)),
+    Usage(3, 2, reasoning_tokens=1, final=True),
+    Finished(0, "stop", "stop"),
+    Data("lifecycle", {"event": "completed"}),
+    Done("stop"),
+]
+
+
+def test_the_thread_protocol() -> None:
+    assert_reads(LANGGRAPH, b"".join(THREAD), SAID_THERE)
+    assert told(THREAD[0]) == "langgraph"
+
+
+@pytest.mark.parametrize(
+    ("wires", "last"),
+    [
+        ([COMPLETED], Done("stop")),
+        ([starts(), text_delta("a"), finishes("length"), COMPLETED], Done("length")),
+        ([event("lifecycle", {"event": "interrupted"})], Done("pause")),
+        ([event("lifecycle", {"event": "failed", "error": "no"})], Error("vendor", "no")),
+        (
+            [event("lifecycle", {"event": "failed"})],
+            Error("vendor", "the run failed without a message"),
+        ),
+        # Where the lifecycle was not asked for.
+        ([starts(), text_delta("a"), finishes()], Done("stop")),
+        ([starts(), text_delta("a"), finishes(None), event("values", {})], Done("stop")),
+        ([starts(), text_delta("a")], None),
+        ([starts(), text_delta("a"), finishes("tool_calls")], None),
+        ([starts(), text_delta("a"), finishes(), event("tools", {"event": "tool-started"})], None),
+        ([starts(), finishes(), event("lifecycle", {"event": "completed"}, "sub:1")], Done("stop")),
+        ([starts("m", "sub:1", "model:2"), finishes("stop", "sub:1", "model:2")], None),
+        ([RUNNING, starts(), finishes()], None),
+        ([event("lifecycle", 1)], None),
+    ],
+)
+def test_how_a_run_of_a_thread_ends(wires: list[bytes], last: Any) -> None:
+    got = decode(*wires)[-1]
+    assert is_cut(got) if last is None else got == last
+
+
+def test_calls_of_the_thread_protocol() -> None:
+    """Each piece has all arguments so far, or is one; what is told whole completes them."""
+    chunk = {"type": "tool_call_chunk", "id": "c", "name": "f", "args": ""}
+
+    def piece(args: str) -> bytes:
+        fields = {"type": "tool_call_chunk", "args": args}
+        return block("delta", 0, delta={"type": "block-delta", "fields": fields})
+
+    def whole_call(args: Any, **said: Any) -> bytes:
+        return block("finish", 0, content={"type": "tool_call", "args": args, **said})
+
+    begun = [starts(), block("start", 0, content=chunk)]
+    named = ToolCall("call:0", 0, "c", "f")
+
+    def calls(*wires: bytes) -> list[Event]:
+        return [one for one in decode(*begun, *wires, eof=False) if isinstance(one, ToolCall)]
+
+    done = ToolCall("call:0", complete=True)
+    first, rest = ToolCall("call:0", arguments='{"a"'), ToolCall("call:0", arguments=":1}")
+    snapshots = (piece('{"a"'), piece('{"a":1}'), piece('{"a":1}'))
+    assert calls(*snapshots, whole_call({"a": 1})) == [named, first, rest, done]
+    assert calls(piece('{"a"'), piece(":1}"), whole_call({"a": 1})) == [named, first, rest, done]
+    tail = ToolCall("call:0", arguments=":1}", complete=True)
+    assert calls(piece('{"a"'), whole_call({"a": 1})) == [named, first, tail]
+    assert calls(piece('{"a"'), whole_call({"b": 1})) == [named, first]
+    assert calls(whole_call(None)) == [named, ToolCall("call:0", 0, arguments="{}", complete=True)]
+    alone = decode(starts(), whole_call('{"a":1}', id="c", name="f"), finishes(), eof=False)
+    assert alone[1] == ToolCall("call:0", 0, "c", "f", '{"a":1}', complete=True)
+    assert is_cut(decode(starts(), whole_call({}, id="c"), finishes())[-1])
+
+
+def test_other_blocks_and_messages_of_the_thread_protocol() -> None:
+    image = {"type": "image", "data": "AA"}
+    tool = {"type": "text", "text": "42"}
+    odd = {"event": "message-error", "message": "no"}
+    assert decode(
+        text_delta("joined late"),
+        block("start", 1, content=image),
+        block("delta", 1, delta={"type": "data-delta", "data": "AA"}),
+        block("finish", 1, content=image),
+        block("delta", 2),
+        block("finish", 0, content={"type": "text", "text": "other"}),
+        block("finish", 0, content={"type": "text", "text": ""}),
+        starts("t", "tools:1", role="tool"),
+        block("start", 0, "tools:1", content=tool),
+        block("finish", 0, "tools:1", content=tool),
+        finishes(None, "tools:1"),
+        event("messages", odd, "model:1"),
+        finishes("stop", usage={"input_tokens": "x"}),
+        event("custom", 1),
+        eof=False,
+    ) == [
+        Token("joined late"),
+        Data("data", {"type": "data", "data": "AA"}, part=2),
+        Data("image", image, part=1),
+        Data("content-block-delta", {"event": "content-block-delta", "index": 2}),
+        Reset(0, 0, "other"),
+        Data("tool", tool),
+        Data("message-error", odd),
+        Finished(0, "stop", "stop"),
+        Data("custom", 1),
+    ]
+
+
+def test_the_memory_of_a_thread_is_bounded() -> None:
+    many = [starts("", f"n:{n}") for n in range(MAX_INDEX + 1)]
+    blocks = [
+        block("delta", n, "n:0", delta={"type": "text-delta", "text": "a"})
+        for n in range(MAX_INDEX + 1)
+    ]
+    *_, error = decode(*many, eof=False)
+    *_, last = decode(*blocks, eof=False)
+    for one in (error, last):
+        assert isinstance(one, Error)
+        assert one.kind == "malformed"

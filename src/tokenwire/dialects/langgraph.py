@@ -21,7 +21,7 @@ reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,16 +32,20 @@ from tokenwire.dialects import Dialect, Notes, Resumption
 from tokenwire.dialects._langgraph_encode import LangGraphEncoder
 from tokenwire.dialects._langgraph_end import Ending
 from tokenwire.dialects._langgraph_messages import Messages, is_nested
+from tokenwire.dialects._langgraph_protocol import ProtocolMessages, place_of
 from tokenwire.dialects._langgraph_wire import is_answer
 from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.vendor_errors import find_error, read_error
-from tokenwire.dialects.wire import is_list, is_mapping, json_or_text
+from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
+from tokenwire.dialects.wire import is_list, is_mapping, json_or_text, plain_text
 from tokenwire.events import Data, Done, Event, Heartbeat, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.request import Known, Request
 
 _INTERRUPT: Final = "__interrupt__"
+
+# Of the thread protocol: what tells what became of a message, and lets nothing go on.
+_ASIDE: Final = frozenset({"values", "updates", "checkpoints", "lifecycle"})
 
 _BEGINNING: Final = "-1"  # as the SDK joins a run from its beginning
 
@@ -63,6 +67,7 @@ class Decoder:
         self._run = Messages()
         self._ending = Ending()
         self._nested = False  # this frame is a subgraph's
+        self._protocol: ProtocolMessages | None = None  # where it is the thread protocol
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -86,6 +91,8 @@ class Decoder:
                 return (Done("pause"),)
             case None if self._run.rests:
                 return (Done(self._run.reason),)
+            case None if self._protocol is not None and self._protocol.rests:
+                return (Done(self._protocol.reason),)
             case _:
                 return ()
 
@@ -94,6 +101,8 @@ class Decoder:
         return ()
 
     def _receive(self, value: Any, frame: Frame) -> Sequence[Event]:
+        if is_mapping(value) and is_mapping(value.get("params")) and value.get("method"):
+            return self._receive_event(value["params"], frame, plain_text(value["method"]))
         events: list[Event] = []
         mode = frame.event.partition("|")[0]
         match mode:
@@ -128,6 +137,30 @@ class Decoder:
                 self._look_at_state(frame.event, value)
                 events.append(Data(frame.event, value, frame=frame))
         return events
+
+    def _receive_event(
+        self, params: Mapping[str, Any], frame: Frame, method: str
+    ) -> Sequence[Event]:
+        """An event of the thread protocol."""
+        messages = self._protocol = self._protocol or ProtocolMessages()
+        data = params.get("data")
+        place, nested = place_of(params)
+        if method == "messages" and is_mapping(data):
+            return messages.receive(data, place, frame, nested=nested)
+        if method != "lifecycle" or not is_mapping(data) or params.get("namespace"):
+            if method not in _ASIDE:
+                messages.rests = False
+            return (Data(method, data, frame=frame),)
+        status = plain_text(data.get("event"))
+        told = Data(method, data, frame=frame)
+        if status == "failed":
+            message = plain_text(data.get("error")) or "the run failed without a message"
+            return (told, VendorError(message).event(frame))
+        reason = {"completed": messages.reason, "interrupted": "pause"}.get(status)
+        if reason is None:
+            self._ending.told = "open"
+            return (told,)
+        return (told, Done("stop" if reason == "other" else reason, frame=frame))
 
     def _look_at_state(self, mode: str, value: Any) -> None:
         """See in a state, or in what a step put into it, whether the run may rest there."""
@@ -198,6 +231,7 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             ("@event=metadata", "run_id"),
             ("@event=messages*", "0.content"),
             *((f"@event={mode}*",) for mode in ("values", "updates", "messages/")),
+            ("method", "params.namespace", "event_id"),
         ),
         notes=Notes(
             vendor="LangChain: LangGraph platform and LangServe",
@@ -227,6 +261,10 @@ def langgraph(*, end_required: bool = False) -> Dialect:
                 " one that a step put out. Ask for checkpoints beside them",
                 "a graph in which another model follows looks the same between the two as one that"
                 " is over, unless checkpoints show it",
+                "the newer thread protocol, whose events have a method and params, is read too; the"
+                " lifecycle of the graph itself ends it, and where that was asked for and does not"
+                " come the run is cut. Each block is a part there. It is read only, and not"
+                " resumed",
                 "each message is a part; what users and tools said is Data",
                 "the token counts of chunks add up; Usage has those of one message",
             ),
