@@ -29,11 +29,8 @@ _FAULTS = known_faults()
 
 # What is known to be wrong here still, to be mended in the dialects named.
 _AWAITED = (
-    "coze/",
     "object_streaming.0.1",
     "object_streaming.0.4",
-    "langgraph/",
-    "recordings-servers/aimock-anthropic-",
 )
 
 

@@ -487,7 +487,6 @@ ANTHROPIC_MESSAGES = Dialect(
         ("type=vertex_event",),
         ("@event=vertex_event",),
         ("type=error", "error.type=*_error"),
-        ("type=completion", "completion"),
     ),
     notes=Notes(
         vendor="Anthropic; also Vertex AI, Azure AI Foundry, gateways, and in the frames of"

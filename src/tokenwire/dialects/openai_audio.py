@@ -1,10 +1,11 @@
-"""``openai-audio``: OpenAI's streams of transcriptions, speech and images.
+"""``openai-audio``: OpenAI's streams of transcriptions and speech, and with them of images.
 
 Source: https://platform.openai.com/docs/api-reference/audio and .../images-streaming, the models of
-openai 3.52, and a recording of a transcription. The type of an event stands in its JSON alone.
+openai 3.52, and recordings of transcriptions. The type of an event stands in its JSON alone.
 
-A transcription is complete at ``transcript.text.done``, speech at ``speech.audio.done``. Images are
-at ``[DONE]`` or EOF after a ``*.completed``: nothing says that there is but one of those.
+A transcription is complete at ``transcript.text.done``, speech at ``speech.audio.done``. Images,
+which have a dialect of their own too, are at ``[DONE]`` or EOF after a ``*.completed``: nothing
+says that there is but one of those.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.said import Said
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import is_done_sentinel, is_mapping, json_or_text
 from tokenwire.errors import LocalProtocolError
@@ -45,6 +47,8 @@ class UsageWire(Struct, gc=False, omit_defaults=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
+    prompt_tokens: int | None = None  # OpenRouter calls the first two so
+    completion_tokens: int | None = None
 
 
 class MediaWire(Struct, gc=False, omit_defaults=True):
@@ -77,7 +81,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._answer = OneChoice(_WORDS)
-        self._spoke = False
+        self._said = Said()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -102,8 +106,8 @@ class Decoder:
             case "speech.audio.delta":
                 return (Data("audio", wire.audio, frame=frame),) if wire.audio else ()
             case "transcript.text.done" | "speech.audio.done":
-                # The text is whole here: news only where no delta brought it.
-                text = None if self._spoke else wire.text
+                # The text is whole here: news only as far as no delta brought it.
+                text = self._said.rest_of(wire.text or "")
                 events = self._receive_text(text, None, frame)
                 if wire.languages:
                     events.append(Data("languages", wire.languages, frame=frame))
@@ -114,7 +118,7 @@ class Decoder:
     def _receive_text(self, text: str | None, logprobs: Any, frame: Frame) -> list[Event]:
         events: list[Event] = []
         if text:
-            self._spoke = True
+            self._said.add(text)
             events.append(Token(text, frame=frame))
         if logprobs:
             events.append(Data("logprobs", logprobs, frame=frame))
@@ -125,14 +129,17 @@ class Decoder:
         said = {**document} if is_mapping(document) else msgspec.to_builtins(wire)
         said.pop("usage", None)
         image = Data(name, said, frame=frame)
+        if name == "partial_image":
+            self._answer.reason = None  # another one is being made
         return [image, *self._receive_end(wire, frame)] if name == "image" else [image]
 
     def _receive_end(self, wire: MediaWire, frame: Frame) -> list[Event]:
         events: list[Event] = []
         usage = wire.usage
         if usage is not None and usage != UsageWire():
-            counts = (usage.input_tokens, usage.output_tokens, usage.total_tokens)
-            events.append(Usage(*counts, final=True, frame=frame))
+            came = usage.prompt_tokens if usage.input_tokens is None else usage.input_tokens
+            went = usage.completion_tokens if usage.output_tokens is None else usage.output_tokens
+            events.append(Usage(came, went, usage.total_tokens, final=True, frame=frame))
         return [*events, *self._answer.finish(None, frame)]
 
 
@@ -226,29 +233,22 @@ OPENAI_AUDIO = Dialect(
     marks=(
         ("type=transcript.text.*",),
         ("type=speech.audio.*",),
-        ("type=image_generation.*",),
-        ("type=image_edit.*",),
     ),
     notes=Notes(
         vendor="OpenAI",
-        sources=(
-            "https://platform.openai.com/docs/api-reference/audio",
-            "https://platform.openai.com/docs/api-reference/images-streaming",
-        ),
+        sources=("https://platform.openai.com/docs/api-reference/audio",),
         request="POST /v1/audio/transcriptions with stream: true, /v1/audio/speech with"
-        " stream_format: sse, /v1/images/generations or /v1/images/edits with stream: true",
+        " stream_format: sse",
         text="delta of transcript.text.delta",
         errors='data: {"error": {...}}',
         quirks=(
             "Q10: the type stands in the JSON alone",
-            "Q23: the text of transcript.text.done is the whole, told only where no delta was",
+            "Q23: the text of transcript.text.done is the whole: what the deltas lacked is told",
             "Q32: an image is one line of megabytes; max_event_size must allow it",
             "segments, with their speaker, repeat text of the deltas: they are Data",
             "no finish reason is named; it is stop",
+            "image streams are read here too; see openai-images",
         ),
-        doubtful=(
-            "speech and images are not recorded; whether [DONE] ends a stream of images",
-            "several images in one stream",
-        ),
+        doubtful=("speech is not recorded",),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tokenwire.dialects import Dialect
+from tokenwire.dialects.wire import is_done_sentinel
 from tokenwire.errors import FramingError
 from tokenwire.frame import Frame
 from tokenwire.framing.awsevents import AWSEventsFramer
@@ -46,7 +47,8 @@ def cuts_in_last_event(
             body, frames = body[: _end_of(dialect, body, number)], frames[:number]
     start = _end_of(dialect, body, len(frames) - 1)
     binary = isinstance(dialect.framer(DEFAULT_LIMITS), AWSEventsFramer)
-    last = (frames[-1].data or b"").rstrip()[-1:]
+    data = frames[-1].data or b""
+    last = b"]" if is_done_sentinel(data) else data.rstrip()[-1:]  # it may stand in quotes
     end = len(body) - 1 if binary or not last else body.rfind(last)
     # Of a line that has only begun nothing is known: it may be any field, or a comment.
     start += 0 if binary else _lead(body[start:])
