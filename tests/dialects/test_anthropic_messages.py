@@ -380,6 +380,8 @@ OPENED = block(**TOOL, input={})
         ([OPENED, OPENED, ARGUED, end(), finish("tool_use")], True),
         ([block(**TOOL, input={"a": 1}), ARGUED, end(), finish("tool_use")], True),
         ([block(**TOOL, input={"a": 1}), finish("tool_use")], True),
+        ([block(**TOOL, input='{"a":1}'), end(), finish("tool_use")], True),
+        ([OPENED, delta("input_json_delta", partial_json={"a": 1}), end()], True),
         ([OPENED, delta("input_json_delta", 2, partial_json='{"a":1}'), end(2)], True),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import httpx2
 import openai
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import in_every_cut, in_pieces
@@ -664,6 +664,7 @@ def answers(draw: st.DrawFn) -> list[Event]:
 
 
 @given(answers())
+@settings(deadline=None)
 def test_any_answer_round_trips(said: list[Event]) -> None:
     told = [
         Heartbeat(event.text.removeprefix(" ")) if isinstance(event, Heartbeat) else event
@@ -718,6 +719,7 @@ _ITEMS: st.SearchStrategy[Any] = st.one_of(
 
 
 @given(st.lists(st.tuples(_KINDS, _JSON, _ITEMS, _JSON), max_size=6))
+@settings(deadline=None)
 def test_no_json_makes_it_raise(drawn: list[tuple[str, Any, Any, Any]]) -> None:
     for kind, value, item_type, inner in drawn:
         fields: dict[str, Any] = {"delta": value, "text": value}
@@ -846,6 +848,7 @@ def retold(stories: list[Story], index: str, ids: str, repeats: set[str]) -> lis
     st.sampled_from(["kept", "new", "none"]),
     st.sets(st.sampled_from(["added", "done", "item", "output", "turned", "tail"])),
 )
+@settings(deadline=None)
 def test_whatever_indices_and_ids_are_worth_all_is_told_once(
     stories: list[Story], index: str, ids: str, repeats: set[str]
 ) -> None:
@@ -885,6 +888,17 @@ def test_the_rest_of_a_text_and_one_that_was_another() -> None:
     assert events(thought, other, done(repeated)) == [Reasoning("Hm"), Data("whole_content", "Oh")]
 
 
+def test_a_text_whose_sum_came_as_one_more_piece() -> None:
+    sent = [text("Hel"), text("lo"), text("Hello"), done(message(whole("Hello")))]
+    assert events(*sent)[-1] == Reset(0, 0, "Hello")
+
+
+def test_a_summary_that_only_its_part_brings() -> None:
+    part = {"type": "summary_text", "text": "Hm"}
+    item = {"type": "reasoning", "summary": [part]}
+    assert events(say("reasoning_summary_part.done", part=part), done(item)) == [Reasoning("Hm")]
+
+
 def test_two_parts_of_one_message() -> None:
     item = message(whole("Hello"), {"type": "refusal", "refusal": "No"}, whole("you"))
     found = events(text("Hel", 0, 1), text("yo", 0, 2), done(item))
@@ -916,6 +930,12 @@ ARGUED = "function_call_arguments"
         ([say(f"{ARGUED}.delta", delta='{"a":1}')] * 2 + [end()], '{"a":1}'),
         ([say(f"{ARGUED}.done", arguments='{"a":1}'), done(call())], '{"a":1}'),
         ([done(call(arguments='{"a":1}')), done(call(arguments='{"a":1, "b":2}'))], '{"a":1}'),
+        ([added(call(arguments='{"a":1}')), end()], '{"a":1}'),
+        ([added(call(arguments='{"a":')), say(f"{ARGUED}.delta", delta="1}"), end()], '{"a":1}'),
+        (
+            [added(call(arguments='{"a":1}')), say(f"{ARGUED}.delta", delta='{"a":1}'), end()],
+            '{"a":1}',
+        ),
     ],
 )
 def test_arguments_are_told_once_and_completed(sent: list[dict[str, Any]], arguments: str) -> None:

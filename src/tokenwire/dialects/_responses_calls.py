@@ -58,8 +58,10 @@ class Calls:
         return self._say(call, piece, frame, events)
 
     def receive_item(self, item: Item, said: Mapping[str, Any], frame: Frame) -> list[Event]:
-        """What is news in an item that is opened. Its arguments count only once it is whole."""
+        """What is news in an item that is opened. Its arguments wait for those that follow."""
         call, events = self._call(item, said, frame)
+        if not call.said.length:
+            call.held = arguments_of(said) or call.held
         own_id = "id" if item.type == "mcp_call" else "call_id"
         id = said.get("call_id") or said.get(own_id)
         return self._name(item, call, id, said, frame, events)

@@ -211,7 +211,6 @@ SILENT: Final = frozenset(
         "response.reasoning_part.added",
         "response.reasoning_part.done",
         "response.reasoning_summary_part.added",
-        "response.reasoning_summary_part.done",
         "response.shell_call_command.added",
     }
 )

@@ -93,7 +93,7 @@ class DeltaWire(Struct, gc=False, forbid_unknown_fields=True):
     text: str | None = None
     thinking: str | None = None
     signature: str | None = None
-    partial_json: str | None = None
+    partial_json: str | list[Any] | dict[str, Any] | None = None  # some send it as an object
     citation: Any = None
     content: Any = None  # of a compaction
     encrypted_content: Any = None
@@ -322,7 +322,7 @@ class Decoder:
         if self._calls.reopen(index, id):
             return ()
         events = self._calls.begin(frame, index)
-        held = json_text(block["input"]) if block.get("input") else ""
+        held = _json(block["input"]) if block.get("input") else ""
         try:
             key = self._calls.open(index, id, held)
         except MalformedError as reason:
@@ -393,7 +393,7 @@ class Decoder:
                 if not delta.partial_json or index in self._retold:
                     return ()
                 try:
-                    return self._calls.receive_piece(index, delta.partial_json, frame)
+                    return self._calls.receive_piece(index, _json(delta.partial_json), frame)
                 except MalformedError as reason:
                     return (malformed(frame, reason),)
             case "citations_delta":
@@ -442,6 +442,10 @@ _NO_DETAILS: Final = DetailsWire()
 _NO_COUNTS: Final = Usage(final=True)
 _ZERO_USAGE: Final = Usage(0, 0)
 """A request has at least one token: a start that counts none does not know."""
+
+
+def _json(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json_text(arguments)
 
 
 def _kind_of(delta: DeltaWire) -> str | None:

@@ -196,6 +196,9 @@ class Decoder:
                 self._receive_whole_thought(wire.text, _CONTENT, wire.content_index, wire)
             case "reasoning_summary_text.done":
                 self._receive_whole_thought(wire.text, _SUMMARY, wire.summary_index, wire)
+            case "reasoning_summary_part.done" if is_mapping(wire.part):
+                whole = wire.part.get("text")
+                self._receive_whole_thought(whole, _SUMMARY, wire.summary_index, wire)
             case (
                 "function_call_arguments.done"
                 | "custom_tool_call_input.done"
@@ -338,6 +341,8 @@ class Decoder:
         if taken is not None:
             taken.add(text)
         rest = text.said.rest_of(whole)
+        if rest == "" and text.said.doubles(whole):
+            rest = None
         if rest:
             self._tell(rest, text, kind)
         elif rest is None:

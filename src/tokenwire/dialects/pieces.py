@@ -76,6 +76,10 @@ class Pieces:
             return 0
         return 2 if not rest and len(whole) == self.length else 1
 
+    def doubles(self, whole: str) -> bool:
+        """Was just this told twice? So do services that sum up, as one more piece."""
+        return self.length == 2 * len(whole) and self.text() == whole + whole
+
     def text(self) -> str:
         """All that was told; empty where it was not kept."""
         self._keep()
