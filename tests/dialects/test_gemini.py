@@ -470,6 +470,11 @@ def test_an_error_behind_a_call_that_waits() -> None:
     assert decode(EMPTY, {"error": {"message": "no"}}) == [EMPTY_END, Error("vendor", "no")]
 
 
+def test_a_whole_call_that_says_that_it_goes_on() -> None:
+    sent = call(name="f", args={"a": 1}, willContinue=True)
+    assert decode(sent, call()) == [ToolCall("0:0", 0, None, "f", '{"a":1}', True)]
+
+
 def test_a_call_told_already_that_comes_again() -> None:
     first = {"id": "x", "name": "f", "args": {"a": 1}}
     more = {**first, "args": {"a": 1, "b": 2}}

@@ -12,7 +12,6 @@ AWAITED = {
     *(
         "a2a",
         "ag-ui",
-        "bedrock-agent",
         "tgi",
         "dashscope",
         "dify",

@@ -22,8 +22,10 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._bedrock_agent_encode import BedrockAgentEncoder
 from tokenwire.dialects._bedrock_errors import find_exception
+from tokenwire.dialects.fields import text_in
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
-from tokenwire.dialects.wire import is_list, is_mapping, json_or_text, json_text
+from tokenwire.dialects.wire import is_mapping, json_or_text, json_text, list_of
 from tokenwire.events import (
     Data,
     Done,
@@ -41,14 +43,20 @@ class AttributionWire(Struct):
     citations: list[Any] | None = None
 
 
+class ParameterWire(Struct, forbid_unknown_fields=True):
+    name: str | None = None
+    type: str | None = None
+    value: Any = None
+
+
 class FunctionWire(Struct):
     function: str | None = None
-    parameters: list[Any] | None = None
+    parameters: list[ParameterWire] | None = None
 
 
 class ApiWire(Struct, rename="camel"):
     api_path: str | None = None
-    parameters: list[Any] | None = None
+    parameters: list[ParameterWire] | None = None
     request_body: Any = None
 
 
@@ -100,6 +108,7 @@ class Decoder:
         self._flows = False
         self._answered: Reason | None = None
         self._calls = 0
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one message."""
@@ -109,7 +118,7 @@ class Decoder:
         self._flows = self._flows or frame.event.startswith("flow")
         if frame.event in _DATA:
             return (Data(_DATA[frame.event], json_or_text(frame.data or b""), frame=frame),)
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Complete if a flow said so, or an agent answered and no character is half."""
@@ -179,18 +188,22 @@ def _body(body: Any) -> dict[str, Any]:
     content = body.get("content") if is_mapping(body) else None
     found: dict[str, Any] = {}
     for one in content.values() if is_mapping(content) else ():
-        found |= _values(one.get("properties") if is_mapping(one) else None)
+        properties = list_of(one.get("properties") if is_mapping(one) else None)
+        found |= _values([_parameter(each) for each in properties if is_mapping(each)])
     return found
 
 
-def _values(parameters: Any) -> dict[str, Any]:
+def _parameter(said: Mapping[str, Any]) -> ParameterWire:
+    return ParameterWire(text_in(said, "name"), text_in(said, "type"), said.get("value"))
+
+
+def _values(parameters: Sequence[ParameterWire] | None) -> dict[str, Any]:
     """Parameters are texts, with a type beside each: ``{"name", "type", "value"}``."""
     found: dict[str, Any] = {}
-    for one in parameters if is_list(parameters) else ():
-        if is_mapping(one) and isinstance(name := one.get("name"), str):
-            value = one.get("value")
-            texts = one.get("type", "string") == "string" or not isinstance(value, str)
-            found[name] = value if texts else json_or_text(str(value).encode())
+    for one in parameters or ():
+        if one.name is not None:
+            texts = (one.type or "string") == "string" or not isinstance(one.value, str)
+            found[one.name] = one.value if texts else json_or_text(str(one.value).encode())
     return found
 
 
