@@ -558,3 +558,12 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 def test_reads_any_json(values: list[Any]) -> None:
     events = read([sse(*values)], A2A).events
     assert all(event.frame is not None for event in events[:-1])
+
+
+def test_values_of_another_type_are_read_or_told() -> None:
+    assert told({"task": {"id": 6, "status": {"state": "TASK_STATE_COMPLETED"}}})[0] == Started("6")
+    odd = {"task": {"id": ["x"], "status": 6}}
+    assert told(odd)[:2] == [Data("extra", {"id": ["x"]}), Data("status", 6)]
+    assert told({"task": {"id": "t", "status": {"state": 6}}})[0] == Started("t")
+    part = {"artifactId": "a", "parts": [{"text": 6}, {"text": ""}]}
+    assert Token("6") in told({"artifactUpdate": {"taskId": "t", "artifact": part}})

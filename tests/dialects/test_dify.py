@@ -176,7 +176,7 @@ def test_a_chatflow_may_replace_its_text_after_the_workflow() -> None:
 
 
 def test_a_workflow_ends_with_itself() -> None:
-    last = finished(outputs={"text": "Hi"}, total_tokens=True)
+    last = finished(outputs={"text": "Hi"})
     assert to_the_end(
         run("text_chunk", data={"text": "Hi", "from_variable_selector": ["n", "text"]}), last
     ) == [
@@ -314,9 +314,27 @@ def test_events(payload: Any, event: Event) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text_chunk", "reasoning_chunk"])
-@pytest.mark.parametrize("data", [None, "x", {"text": ""}, {"text": {}}])
+@pytest.mark.parametrize("data", [None, "", {"text": ""}, {"text": {}}])
 def test_chunks_without_text(kind: str, data: Any) -> None:
     assert events(run(kind, data=data)) == []
+
+
+@pytest.mark.parametrize("kind", ["text_chunk", "reasoning_chunk"])
+@pytest.mark.parametrize("data", ["x", 6, False, {"text": ["x"]}])
+def test_chunks_of_something_else_are_told(kind: str, data: Any) -> None:
+    assert events(run(kind, data=data)) == [Data(kind, run(kind, data=data))]
+
+
+def test_metadata_of_another_type_is_told() -> None:
+    assert events(say("message_end", metadata={"usage": 6}))[0] == Data("extra", {"usage": 6})
+    counts = {"prompt_tokens": "3", "completion_tokens": 0.5}
+    assert events(say("message_end", metadata={"usage": counts}))[:2] == [
+        *(Usage(3, final=True), Data("extra", {"completion_tokens": 0.5})),
+    ]
+    assert events(say("message_end", metadata=6)) == [
+        Data("extra", {"metadata": 6}),
+        Finished(0, "stop", "message_end"),
+    ]
 
 
 def test_a_number_where_a_text_should_be() -> None:
@@ -349,7 +367,7 @@ def test_q10_the_type_in_the_event_line() -> None:
     assert got == [Token("Hi"), *ENDED[-2:]]
 
 
-@pytest.mark.parametrize("metadata", [None, [], {"usage": None}, {"usage": {"total_tokens": "x"}}])
+@pytest.mark.parametrize("metadata", [None, [], {"usage": None}, {"usage": {"total_tokens": ""}}])
 def test_an_end_without_usage(metadata: Any) -> None:
     assert to_the_end(say("message_end", metadata=metadata)) == [STARTED, *ENDED[-2:]]
 

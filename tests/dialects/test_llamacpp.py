@@ -333,3 +333,11 @@ def test_what_was_written_is_read_the_same(said: list[Event]) -> None:
 )
 def test_no_json_makes_the_decoder_raise(values: list[object]) -> None:
     assert_total(LLAMACPP, values)
+
+
+def test_null_says_nothing() -> None:
+    """Some builds send it first; it costs nothing of the answer."""
+    wire = b'data: null\n\ndata: {"content":"a"}\n\ndata: {"content":"","stop":true}\n\n'
+    events = read([wire], "llamacpp").events
+    assert events[0] == Unknown()
+    assert events[1:] == [Token("a"), Finished(), Done()]

@@ -465,3 +465,15 @@ _JSON: st.SearchStrategy[Any] = st.recursive(
 def test_reads_any_json(values: list[Any]) -> None:
     events = told(*map(json.dumps, values))
     assert all(event.frame is not None for event in events[:-1])
+
+
+def test_what_stands_where_a_word_should_is_told() -> None:
+    odd = {"content": [], "isError": ["x"], "resultType": {"x": 1}}
+    assert told(message(id=1, result=odd)) == [
+        Started("1"),
+        Data("extra", {"isError": ["x"], "resultType": {"x": 1}}),
+        Finished(0, "stop"),
+        Done("stop"),
+    ]
+    failed = message(id=1, result={"content": [{"type": "text", "text": 6}], "isError": 1})
+    assert told(failed)[1:3] == [Token("6"), Finished(0, "error", "isError")]

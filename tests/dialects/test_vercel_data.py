@@ -92,7 +92,7 @@ def test_every_prefix_is_a_truncation_until_the_finish() -> None:
         ({"finishReason": "length"}, "length", "length"),
         ({"finishReason": "content-filter"}, "content_filter", "content-filter"),
         ({"finishReason": "unknown"}, "other", "unknown"),
-        ({"finishReason": 3, "usage": [1]}, "other", "3"),
+        ({"finishReason": 3}, "other", "3"),
         ({}, "stop", None),
     ],
 )
@@ -336,3 +336,14 @@ def test_an_answered_call_whose_arguments_were_cut_is_not_complete() -> None:
         ("a", {"toolCallId": "c", "result": 1}),
     )
     assert not any(isinstance(one, ToolCall) and one.complete for one in got)
+
+
+def test_what_stands_where_a_text_should_is_told() -> None:
+    call = {"toolCallId": 7, "toolName": ["x"], "args": {}}
+    assert events(("9", call)) == [
+        Data("extra", {"toolName": ["x"]}),
+        ToolCall("0", 0, "7", None, "{}", complete=True),
+    ]
+    assert events(("d", {"finishReason": ["x"], "usage": 6}))[:2] == [
+        *(Data("extra", {"finishReason": ["x"]}), Data("extra", {"usage": 6})),
+    ]

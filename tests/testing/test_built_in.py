@@ -14,10 +14,9 @@ AWAITED = {
         "ag-ui",
         "tgi",
         "dashscope",
-        "dify",
     ),
-    *("langgraph", "mcp", "mistral", "openai-assistants", "openai-chat"),
-    *("vercel-data", "vercel-ui", "workers-ai"),
+    *("langgraph", "mistral", "openai-assistants", "openai-chat"),
+    *("vercel-ui", "workers-ai"),
 }
 
 

@@ -28,6 +28,7 @@ from tokenwire.dialects.wire import (
     is_list,
     is_mapping,
     malformed,
+    odd_texts,
     plain_text,
     reason_for,
 )
@@ -150,14 +151,14 @@ class Decoder:
                 return (Unknown(frame=frame),)
 
     def _start(self, id: Any, frame: Frame) -> list[Event]:
-        if self._started or not (isinstance(id, str) and id):
+        if self._started or not (known := plain_text(id)):
             return []
         self._started = True
-        return [Started(id, frame=frame)]
+        return [Started(known, frame=frame)]
 
     def _receive_task(self, task: Mapping[str, Any], frame: Frame) -> list[Event]:
         """A whole task, first or on subscribing again: what is not news is not said again."""
-        events = self._start(task.get("id"), frame)
+        events = [*odd_texts(task, frame, "id"), *self._start(task.get("id"), frame)]
         artifacts = task.get("artifacts")
         for artifact in artifacts if is_list(artifacts) else ():
             if is_mapping(artifact):
@@ -230,9 +231,10 @@ class Decoder:
     ) -> list[Event]:
         """A state; `said` where this frame told something before it."""
         status = holder.get("status")
-        state = status.get("state") if is_mapping(status) else None
-        if not is_mapping(status) or not isinstance(state, str):
-            return [] if said else [Unknown(frame=frame)]
+        state = plain_text(status.get("state")) if is_mapping(status) else ""
+        if not is_mapping(status) or not state:
+            odd = status not in (None, {}, [], "")
+            return [Data("status", status, frame=frame)] if odd else _unless(said, frame)
         message = status.get("message")
         reason = reason_for(state, STATES)
         if state not in STATES and final is not True:
@@ -263,6 +265,10 @@ class Decoder:
         if final is True or (reason != "pause" and final is not False):
             events.append(Done(reason, frame=frame))
         return events
+
+
+def _unless(said: bool, frame: Frame) -> list[Event]:
+    return [] if said else [Unknown(frame=frame)]
 
 
 def _unwrap(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -16,9 +16,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
+from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._dify_encode import METADATA, DifyEncoder
+from tokenwire.dialects.lenient import Extras, convert
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import is_mapping, json_or_text, json_text, plain_text
@@ -52,6 +54,12 @@ class EventWire(Struct):
     tool: str | None = None
     tool_input: Any = None
     observation: Any = None
+
+
+class UsageWire(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
 
 
 REASONS: Final[Mapping[str, Reason]] = {
@@ -133,12 +141,14 @@ class Decoder:
             case "message" | "agent_message" if wire.answer is not None:
                 return (Token(wire.answer, frame=frame),) if wire.answer else ()
             case "text_chunk":
-                text = _text_in(wire.data, "text")
-                return (Token(text, frame=frame),) if text else ()
+                if not (text := _text_in(wire.data, "text")):
+                    return _odd(kind, wire.data, frame)
+                return (Token(text, frame=frame),)
             case "reasoning_chunk":
                 # [M] The field's name; ``text`` is what the other chunk has.
-                text = _text_in(wire.data, "reasoning", "text")
-                return (Reasoning(text, frame=frame),) if text else ()
+                if not (text := _text_in(wire.data, "reasoning", "text")):
+                    return _odd(kind, wire.data, frame)
+                return (Reasoning(text, frame=frame),)
             case "message_replace":
                 return (Reset(text=wire.answer or "", frame=frame),)
             case "text_replace":
@@ -182,14 +192,19 @@ class Decoder:
     def _receive_message_end(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         self._over = True
         metadata: Mapping[str, Any] = wire.metadata if is_mapping(wire.metadata) else {}
+        if wire.metadata and not metadata:
+            return [Data("extra", {"metadata": wire.metadata}, frame=frame), *self._end(frame)]
         events = _usage(metadata.get("usage"), frame)
         found = {**{name: metadata.get(name) for name in METADATA}, "files": wire.files}
         events += [Data(name, value, frame=frame) for name, value in found.items() if value]
+        return [*events, *self._end(frame)]
+
+    def _end(self, frame: Frame) -> list[Event]:
         if self._works:
             self._ended = frame
         elif self._choice.reason in (None, "pause"):  # else the workflow said why
-            events += self._choice.finish("message_end", frame)
-        return events
+            return self._choice.finish("message_end", frame)
+        return []
 
     def _receive_workflow_end(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         data: Mapping[str, Any] = wire.data if is_mapping(wire.data) else {}
@@ -212,18 +227,30 @@ def _data(kind: str, frame: Frame) -> Data:
     return Data(kind, json_or_text(frame.data or b""), frame=frame)
 
 
+def _odd(kind: str, data: Any, frame: Frame) -> Sequence[Event]:
+    """A chunk without a text: told where it holds something else."""
+    said = [one for one in (data.values() if is_mapping(data) else [data]) if one or one is False]
+    return (_data(kind, frame),) if said else ()
+
+
 def _text_in(value: Any, *names: str) -> str:
     found = (plain_text(value.get(name)) for name in names) if is_mapping(value) else ()
     return next((one for one in found if one), "")
 
 
 def _usage(counts: Any, frame: Frame) -> list[Event]:
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    found = [counts.get(name) if is_mapping(counts) else None for name in names]
-    came, went, total = [n if type(n) is int else None for n in found]
-    if came is None and went is None and total is None:
+    if not counts:
         return []
-    return [Usage(came, went, total, final=True, frame=frame)]
+    if not is_mapping(counts):
+        return [Data("extra", {"usage": counts}, frame=frame)]
+    reading = convert(counts, UsageWire)
+    wire = reading.value
+    usage = Usage(wire.prompt_tokens, wire.completion_tokens, wire.total_tokens, final=True)
+    events: list[Event] = []
+    if usage != Usage(final=True):
+        events.append(replace(usage, frame=frame))
+    Extras().tell(reading.unread, frame, events)
+    return events
 
 
 DIFY = Dialect(

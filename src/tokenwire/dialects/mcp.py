@@ -36,7 +36,7 @@ from tokenwire.dialects._jsonrpc import (
 )
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.wire import is_list, is_mapping, plain_text, reason_for
+from tokenwire.dialects.wire import is_list, is_mapping, odd_texts, plain_text, reason_for
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -123,7 +123,9 @@ class Decoder:
         if not is_mapping(result):
             result = {} if result is None else {"value": result}
         events += _result(result, index, frame)
-        raw = "isError" if result.get("isError") is True else _text(result.get("resultType"))
+        events += odd_texts(result, frame, "isError", "resultType")
+        failed = plain_text(result.get("isError")) in ("true", "1")
+        raw = "isError" if failed else plain_text(result.get("resultType")) or None
         reason: Reason = "stop" if raw is None else reason_for(raw, RESULT_TYPES)
         if index == 0:
             self._reason = reason
@@ -158,10 +160,6 @@ def _result(result: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
         value = result["structuredContent"]
         events.append(Data("structuredContent", value, index, frame=frame))
     return events
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 class Encoder:

@@ -19,7 +19,7 @@ from tokenwire.dialects._vercel import FINISH_REASONS, Calls, read_usage
 from tokenwire.dialects._vercel_data_encode import DATA, VercelDataEncoder
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import plain_text
+from tokenwire.dialects.wire import is_mapping, odd_texts, plain_text
 from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.codelines import CodeLinesFramer
@@ -65,9 +65,13 @@ class Decoder:
             case "d", {}:
                 word = plain_text(value.get("finishReason")) or None
                 self._over = True
+                counts = value.get("usage")
+                odd = counts and not is_mapping(counts)
                 return [
+                    *odd_texts(value, frame, "finishReason"),
+                    *([Data("extra", {"usage": counts}, frame=frame)] if odd else ()),
                     *self._calls.finish(word, self._choice, frame),
-                    *read_usage(value.get("usage"), frame, final=True),
+                    *read_usage(counts, frame, final=True),
                 ]
             case "j", {"signature": str(signature)}:
                 return (Reasoning("", signature=signature, frame=frame),)
@@ -82,11 +86,12 @@ class Decoder:
 
     def _receive_call(self, id: str, value: Mapping[str, Any], frame: Frame) -> Sequence[Event]:
         name = plain_text(value.get("toolName"))
+        odd = odd_texts(value, frame, "toolName", "argsTextDelta")
         if frame.event == "b":
-            return self._calls.begin(id, name, frame)
+            return [*odd, *self._calls.begin(id, name, frame)]
         if frame.event == "c":
-            return self._calls.add(id, plain_text(value.get("argsTextDelta")), frame)
-        return self._calls.end(id, name, value.get("args"), frame)
+            return [*odd, *self._calls.add(id, plain_text(value.get("argsTextDelta")), frame)]
+        return [*odd, *self._calls.end(id, name, value.get("args"), frame)]
 
 
 VERCEL_DATA = Dialect(

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 import msgspec
 
 from tokenwire.dialects.lenient import EMPTY, JSON, Reading, convert
-from tokenwire.events import Error, Reason
+from tokenwire.events import Data, Error, Event, Reason
 from tokenwire.frame import Frame
 
 T = TypeVar("T")
@@ -165,6 +165,19 @@ def plain_text(value: object) -> str:
     if isinstance(value, str):
         return value
     return json_text(value) if isinstance(value, int | float) else ""
+
+
+def odd_texts(holder: Mapping[str, Any], frame: Frame, *names: str) -> list[Event]:
+    """What stands where a text should, and is none: told as `Data`, for it is not read.
+
+    Args:
+        holder: A JSON object that is read without a schema.
+        frame: Where it stands.
+        names: Its fields that are read as texts.
+    """
+    said = {name: holder.get(name) for name in names}
+    odd = {name: one for name, one in said.items() if one and not plain_text(one)}
+    return [Data("extra", odd, frame=frame)] if odd else []
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
