@@ -36,7 +36,6 @@ from tokenwire.dialects._openai_accents import (
     AccentChunkWire,
     AccentDeltaWire,
     AccentToolCallWire,
-    GroqWire,
 )
 from tokenwire.dialects._openai_accents import SILENT as ACCENTS_SILENT
 from tokenwire.dialects._openai_wire import (
@@ -45,6 +44,7 @@ from tokenwire.dialects._openai_wire import (
     ChunkWire,
     DeltaWire,
     DetailsWire,
+    GroqWire,
     ToolCallWire,
     UsageWire,
 )
@@ -893,6 +893,22 @@ def test_a_call_that_may_be_cut_is_never_complete(finish: str) -> None:
 def test_a_cut_answer_closes_no_call() -> None:
     found = events(delta(tool_calls=[fragment(0, "a", "f", "{}")]))
     assert not any(event.complete for event in found if isinstance(event, ToolCall))
+
+
+@pytest.mark.parametrize("size", [1, 3, 300])
+def test_a_call_in_many_pieces(size: int) -> None:
+    """However many and however long: looked at together, told one by one."""
+    text = json.dumps({"city": "Zürich", "n": ["{", "[", '"'] * 60, "x": {"y": " " * 300}})
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    begins = [fragment(0, "a", "f")]
+    said = [[fragment(0, arguments=piece)] for piece in pieces]
+    assert calls(begins, *said) == [("a", "f", text, True)]
+    assert calls(begins, *said[:-1])[0][3] is False
+    assert calls(begins, *said, [fragment(0, "a", "f", text)]) == [("a", "f", text, True)]
+    both = [[fragment(1, "b", "g")], *said[:9], [fragment(1, arguments="{}")], *said[9:]]
+    assert calls(begins, *both) == [("a", "f", text, True), ("b", "g", "{}", True)]
+    found = events(*(delta(tool_calls=one) for one in [begins, *said]))
+    assert [event.arguments for event in found if isinstance(event, ToolCall)] == ["", *pieces]
 
 
 def test_calls_of_two_choices_have_their_own_keys() -> None:

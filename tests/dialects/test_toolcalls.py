@@ -228,6 +228,8 @@ def test_arguments_that_change_where_they_are_whole_each_time() -> None:
 
 
 def test_what_is_no_value_is_no_repetition() -> None:
+    assert calls(at(0, "a", "f", "{}"), at(0, "a", "", "{x")) == [("a", "f", "{}{x", False)]
+    assert calls(at(0, "a", "f", "7"), at(0, "a", "", "{")) == [("a", "f", "7{", False)]
     assert calls(at(0, "a", "f", "{}"), at(0, "a", "", "]")) == [("a", "f", "{}]", False)]
     long = json.dumps({"x": "y" * 1000})
     assert calls(at(0, "a", "f", long), at(0, "a", "", " " + long)) == [

@@ -54,7 +54,6 @@ class AccentDeltaWire(DeltaWire, gc=False, frozen=True, forbid_unknown_fields=Tr
     provider_specific_fields: Any = None  # LiteLLM
     channel: Any = None
     name: Any = None
-    token_id: Any = None
     tool_call_id: Any = None
 
 
@@ -68,20 +67,11 @@ class AccentChoiceWire(ChoiceWire, gc=False, frozen=True, forbid_unknown_fields=
     content_filter_result: Any = None
     trace_details: Any = None  # Writer
     matched_stop: Any = None
-    seed: Any = None
-
-
-class GroqWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
-    usage: UsageWire | None = None
-    error: Any = None  # why the stream was stopped early [M]
-    id: Any = None
-    seed: Any = None
 
 
 class AccentChunkWire(ChunkWire, gc=False, frozen=True, forbid_unknown_fields=True):
     choices: tuple[AccentChoiceWire, ...] | None = None
     error: Any = None
-    x_groq: GroqWire | None = None
     base_resp: Any = None  # MiniMax: an error, if its status_code is not 0
     citations: Any = None  # Perplexity and xAI, repeated in every chunk
     search_results: Any = None
@@ -111,14 +101,11 @@ SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
     AccentDeltaWire: {
         "channel": "says whether it is reasoning, as the field of the text does",
         "name": "of the speaker",
-        "token_id": "the text once more",
         "tool_call_id": "of a tool's answer, which a model does not give",
     },
     AccentChoiceWire: {
         "matched_stop": "the stop sequence that was met; finish_reason says that one was",
-        "seed": "of the request",
     },
-    GroqWire: {"id": "of the request", "seed": "of the request"},
     AccentChunkWire: {
         "success": "an error says so itself",
         "msg": "of an error, read out of the document",

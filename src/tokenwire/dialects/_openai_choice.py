@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
@@ -34,12 +34,14 @@ from tokenwire.events import (
     Refusal,
     Reset,
     Token,
+    ToolCall,
 )
 from tokenwire.frame import Frame
 
-# Of a text that may come again whole. A text of this many characters that is as long as all before
-# and begins like it is no chance.
+# Of a text that may come again whole: so many characters of its first pieces. A text of this many
+# that is as long as all before and begins like it is no chance.
 _OPENING: Final = 64
+_FIRST: Final = 3
 _NO_CHANCE: Final = 8
 
 
@@ -115,8 +117,9 @@ class Choice:
             last: A finish reason stands beside it.
             whole: It is a message: its calls are all there is of them.
         """
-        accents = delta if isinstance(delta, AccentDeltaWire) else None
-        self._receive_thought(delta, accents, frame, events)
+        accents = None if type(delta) is DeltaWire else delta
+        if delta.reasoning_content or delta.reasoning or delta.reasoning_details or accents:
+            self._receive_thought(delta, frame, events)
         if delta.content and not (
             (last or delta.tool_calls) and self._is_repetition(delta.content)
         ):
@@ -124,12 +127,12 @@ class Choice:
         if delta.refusal:
             self._refused = True
             events.append(Refusal(delta.refusal, self.index, frame=frame))
-        if delta.tool_calls:
+        if delta.tool_calls and not self._go_on_with_call(delta.tool_calls, frame, events):
             self._receive_tool_calls(delta.tool_calls, frame, events, whole=whole)
         if delta.function_call is not None:
             call = ToolCallWire(index=0, function=delta.function_call)
             self._receive_tool_calls([call], frame, events)
-        if accents is not None:
+        if isinstance(accents, AccentDeltaWire):
             for kind, value in said_in(accents, DELTA_DATA):
                 events.append(Data(kind, value, self.index, frame=frame))
             audio = accents.audio
@@ -137,11 +140,15 @@ class Choice:
 
     def speak(self, text: str) -> None:
         """Take note of a text."""
-        if len(self._opening) < _OPENING:
-            self._opening += text[:_OPENING]
+        if self._pieces < _FIRST:
+            self._opening = (self._opening + text)[:_OPENING]
         self._pieces += 1
         self.spoken += len(text)
-        self._go_on()
+        self.rests = False
+        if self.finished:
+            self.went_on = True
+        else:
+            self.runs = True
 
     def receive_content(self, content: Any, frame: Frame, events: list[Event]) -> None:
         """Add the events of a text, or of blocks."""
@@ -224,14 +231,9 @@ class Choice:
 
     # --- thinking ---
 
-    def _receive_thought(
-        self,
-        delta: DeltaWire,
-        accents: AccentDeltaWire | None,
-        frame: Frame,
-        events: list[Event],
-    ) -> None:
+    def _receive_thought(self, delta: DeltaWire, frame: Frame, events: list[Event]) -> None:
         index = self.index
+        accents = delta if isinstance(delta, AccentDeltaWire) else None
         thought: Any = delta.reasoning_content or delta.reasoning
         if accents is not None:
             thought = thought or accents.reasoning_text
@@ -295,6 +297,24 @@ class Choice:
             events.append(Reasoning(text, self.index, signature=signature, frame=frame))
 
     # --- calls ---
+
+    def _go_on_with_call(
+        self, calls: Sequence[ToolCallWire], frame: Frame, events: list[Event]
+    ) -> bool:
+        """Nearly every delta of calls has one more piece of arguments, and nothing else."""
+        if self._slots is None or len(calls) != 1:
+            return False
+        call = calls[0]
+        function = call.function
+        if call.id or function is None or function.name or type(call) is not ToolCallWire:
+            return False
+        piece = function.arguments
+        key = self._slots.go_on(call.index, piece) if isinstance(piece, str) else None
+        if key is None:
+            return False
+        self._go_on()
+        events.append(ToolCall(key, self.index, None, None, cast("str", piece), frame=frame))
+        return True
 
     def _receive_tool_calls(
         self,

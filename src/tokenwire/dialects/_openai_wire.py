@@ -1,8 +1,9 @@
 """What OpenAI chunks look like, with the accents of the services that send them.
 
-There are two readings. The first has the fields of nearly all chunks; whatever it does not know,
-it refuses. `tokenwire.dialects._openai_accents` has the fields of single services beside them, and
-what that refuses is read leniently and told.
+There are two readings. The first has the fields of nearly all chunks, in the order of the wire, in
+which they are found soonest, and refuses whatever it does not know. The second has the fields of
+single services beside them, in `tokenwire.dialects._openai_accents`; what that refuses is read
+leniently and told.
 
 `SILENT` lists the fields that are read and say nothing to the reader of an answer.
 """
@@ -30,51 +31,52 @@ class FunctionWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 class ToolCallWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     index: int | None = None
     id: str | None = None
-    function: FunctionWire | None = None
     type: Any = None
+    function: FunctionWire | None = None
 
 
 class DeltaWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
-    content: Content = None
     role: Any = None
+    content: Content = None
     reasoning_content: Content = None  # DeepSeek, Z.ai, xAI, Qwen, ...
     reasoning: Content = None  # Groq, OpenRouter, vLLM, Ollama
     reasoning_details: Any = None  # OpenRouter: the same text again, or encrypted
     refusal: str | None = None
     tool_calls: tuple[ToolCallWire, ...] | None = None
     function_call: FunctionWire | None = None  # OpenAI's first form; one a choice
+    token_id: Any = None
 
 
 class DetailsWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cache_creation_tokens: int | None = None  # LiteLLM
-    cache_creation_input_tokens: int | None = None  # Qwen
     reasoning_tokens: int | None = None
     # Parts of counts that are told, by modality or by prediction.
     audio_tokens: Any = None
+    accepted_prediction_tokens: Any = None
+    rejected_prediction_tokens: Any = None
     text_tokens: Any = None
     image_tokens: Any = None
     video_tokens: Any = None
-    accepted_prediction_tokens: Any = None
-    rejected_prediction_tokens: Any = None
+    cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None  # LiteLLM
+    cache_creation_input_tokens: int | None = None  # Qwen
 
 
 class UsageWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    prompt_tokens_details: DetailsWire | None = None
+    completion_tokens_details: DetailsWire | None = None
     input_tokens: int | None = None  # gateways that speak the Responses API behind them
     output_tokens: int | None = None
+    input_tokens_details: DetailsWire | None = None
+    output_tokens_details: DetailsWire | None = None
     reasoning_tokens: int | None = None  # SGLang
     cached_tokens: int | None = None  # Together
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     cache_read_input_tokens: int | None = None  # Anthropic's models behind a gateway
     cache_creation_input_tokens: int | None = None
-    prompt_tokens_details: DetailsWire | None = None
-    completion_tokens_details: DetailsWire | None = None
-    input_tokens_details: DetailsWire | None = None
-    output_tokens_details: DetailsWire | None = None
     # What it cost and how long it took, and counts that follow from the others.
     cost: Any = None
     cost_details: Any = None
@@ -96,33 +98,45 @@ class UsageWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 class ChoiceWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     index: int | None = None
     delta: DeltaWire | None = None
-    finish_reason: str | None = None
     logprobs: Any = None
+    finish_reason: str | None = None
     text: str | None = None  # completions; Together sends the content a second time here
     stop_reason: Any = None
     native_finish_reason: Any = None
     token_ids: Any = None
     content_filter_results: Any = None  # Azure
+    seed: Any = None
+
+
+class GroqWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+    usage: UsageWire | None = None
+    error: Any = None  # why the stream was stopped early [M]
+    id: Any = None
+    seed: Any = None
 
 
 class ChunkWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
-    model: str | None = None
-    choices: tuple[ChoiceWire, ...] | None = None
-    usage: UsageWire | None = None
     object: Any = None
     created: Any = None
-    system_fingerprint: Any = None
+    model: str | None = None
     service_tier: Any = None
+    system_fingerprint: Any = None
+    choices: tuple[ChoiceWire, ...] | None = None
+    usage: UsageWire | None = None
     obfuscation: Any = None
     provider: Any = None
     p: Any = None
     stream_options: Any = None
+    x_groq: GroqWire | None = None
 
 
 SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
     ToolCallWire: {"type": "function or custom: so says the field beside it"},
-    DeltaWire: {"role": "an answer is always the assistant's"},
+    DeltaWire: {
+        "role": "an answer is always the assistant's",
+        "token_id": "the text once more",
+    },
     DetailsWire: dict.fromkeys(
         (
             *("audio_tokens", "text_tokens", "image_tokens", "video_tokens"),
@@ -149,8 +163,10 @@ SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
     ChoiceWire: {
         "native_finish_reason": "finish_reason in the words of the provider behind OpenRouter",
         "token_ids": "the text once more",
+        "seed": "of the request",
         "stop_reason": "the stop sequence that vLLM met; finish_reason says that one was",
     },
+    GroqWire: {"id": "of the request", "seed": "of the request"},
     ChunkWire: {
         "object": "the same in every chunk",
         "created": "when the answer began",
@@ -206,6 +222,7 @@ def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
         or choice.logprobs
         or choice.content_filter_results
         or chunk.usage
+        or chunk.x_groq
         or delta.tool_calls
         or delta.reasoning_content
         or delta.reasoning
@@ -219,33 +236,37 @@ def only_text_of(chunk: ChunkWire, frame: Frame | None = None) -> Token | None:
 
 def usage_of(wire: UsageWire, frame: Frame, *, final: bool) -> Usage | None:
     """The counts, from wherever the service puts them; None where there are none."""
-    read = wire.prompt_tokens_details or wire.input_tokens_details or DetailsWire()
-    written = wire.completion_tokens_details or wire.output_tokens_details or DetailsWire()
+    read = wire.prompt_tokens_details or wire.input_tokens_details or _NO_DETAILS
+    written = wire.completion_tokens_details or wire.output_tokens_details or _NO_DETAILS
+    asked = wire.prompt_tokens
+    said = wire.completion_tokens
+    thought = written.reasoning_tokens
+    cached = read.cached_tokens
+    kept = read.cache_write_tokens
     counts = (
-        _first(wire.prompt_tokens, wire.input_tokens),
-        _first(wire.completion_tokens, wire.output_tokens),
+        asked if asked is not None else wire.input_tokens,
+        said if said is not None else wire.output_tokens,
         wire.total_tokens,
-        _first(written.reasoning_tokens, wire.reasoning_tokens),
-        _first(
-            read.cached_tokens,
-            wire.cached_tokens,
-            wire.prompt_cache_hit_tokens,
-            wire.cache_read_input_tokens,
-        ),
-        _first(
-            read.cache_write_tokens,
-            read.cache_creation_tokens,
-            read.cache_creation_input_tokens,
-            wire.cache_creation_input_tokens,
-        ),
+        thought if thought is not None else wire.reasoning_tokens,
+        cached if cached is not None else _cached(wire),
+        kept if kept is not None else _kept(wire, read),
     )
-    if counts == (None,) * len(counts):
-        return None
-    return Usage(*counts, final, frame=frame)
+    return None if counts == _NO_COUNTS else Usage(*counts, final, frame=frame)
 
 
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+_NO_DETAILS: Final = DetailsWire()
+_NO_COUNTS: Final = (None,) * 6
+
+
+def _cached(wire: UsageWire) -> int | None:
+    names = (wire.cached_tokens, wire.prompt_cache_hit_tokens, wire.cache_read_input_tokens)
+    return next((count for count in names if count is not None), None)
+
+
+def _kept(wire: UsageWire, read: DetailsWire) -> int | None:
+    names = (read.cache_creation_tokens, read.cache_creation_input_tokens)
+    found = (*names, wire.cache_creation_input_tokens)
+    return next((count for count in found if count is not None), None)
 
 
 def says_something(value: Any) -> bool:

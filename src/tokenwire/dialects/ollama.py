@@ -140,7 +140,14 @@ class Decoder:
         if message.content:
             events.append(Token(message.content, frame=frame))
         events.extend(self._tool_call(call, frame) for call in message.tool_calls or ())
-        events += _data(line, message, frame)
+        if (
+            line.logprobs
+            or line.image
+            or line.total
+            or line.completed
+            or (message.images or line.images)
+        ):
+            events += _data(line, message, frame)
         if line.done:
             if line.prompt_eval_count is not None or line.eval_count is not None:
                 counts = (line.prompt_eval_count, line.eval_count)

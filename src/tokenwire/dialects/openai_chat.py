@@ -36,6 +36,7 @@ from tokenwire.dialects._openai_wire import (
     FINISH_REASONS,
     ChoiceWire,
     ChunkWire,
+    GroqWire,
     only_text_of,
     says_something,
     usage_of,
@@ -70,6 +71,9 @@ from tokenwire.events import (
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
+
+# A chunk of so many bytes takes some 20 times as much as values.
+_SHORT: Final = 2048
 
 _decode_json = JSONDecoder(ChunkWire).decode
 _decode_accents = JSONDecoder(AccentChunkWire).decode
@@ -108,12 +112,12 @@ class Decoder:
         self._retry_codes = retry_codes
         self._choices: dict[int, Choice] = {}
         self._counts_chunks = False  # by its index, so that there is one choice
-        self._extras = Extras()
+        self._extras: Extras | None = None  # of fields that nobody knows
         self._started = False
         self._nameless: bool | None = None  # all ids are empty; None: none came
         self._last_id: str | None = None
         self._usage: Usage | None = None
-        self._said: dict[str, int] | None = None  # digests of what may stand in every chunk
+        self._said: dict[str, Any] | None = None  # what may stand in every chunk, or its digest
         self.envelope = Envelope(_read_only_text)
         self._reader: Choice | None = None  # whose text the envelope reads
         self._counted = 0  # characters of it that are the choice's
@@ -184,6 +188,7 @@ class Decoder:
         events: list[Event] = []
         for reading in chunks:
             events += self._receive_named(reading.value, frame)
+            self._extras = self._extras or Extras()
             self._extras.tell(reading.unread, frame, events)
         return events
 
@@ -240,31 +245,35 @@ class Decoder:
     def receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
         """The events of one chunk that was read already, for members that have more than chunks."""
         events: list[Event] = []
-        self._count()
+        if self.envelope.spoken != self._counted:
+            self._count()
         if not self._started and (chunk.id or chunk.model):
             self._started = True
             events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
         self._nameless = chunk.id == "" and self._nameless is not False
         choices = chunk.choices or ()
-        if len(choices) == 1:
-            self._see_whether_it_counts(choices[0].index or 0, chunk.id)
+        if len(choices) == 1 == choices[0].index:
+            self._see_whether_it_counts(chunk.id)
         self._last_id = chunk.id
         for wire in choices:
             self._receive_choice(wire, frame, events)
-        usage = usage_of(chunk.usage, frame, final=self._all_finished()) if chunk.usage else None
-        self._receive_usage(usage, events)
+        if chunk.usage is not None:
+            usage = usage_of(chunk.usage, frame, final=self._all_finished())
+            self._receive_usage(usage, events)
+        if chunk.x_groq is not None:
+            self._receive_groq(chunk.x_groq, frame, events)
         if isinstance(chunk, AccentChunkWire):
             self._receive_accents(chunk, frame, events)
         if chunk.choices is None:
             self._receive_no_choices(chunk, frame, events)
         return events
 
-    def _see_whether_it_counts(self, index: int, id: str | None) -> None:
+    def _see_whether_it_counts(self, id: str | None) -> None:
         """Some servers number the chunks with it, and their ids too; then there is one choice.
 
         The second chunk shows it. Of two choices, whose ids are the same, it is the first chunk.
         """
-        if index == 1 == len(self._choices) and id and self._last_id and id != self._last_id:
+        if len(self._choices) == 1 and id and self._last_id and id != self._last_id:
             first = self._choices.get(0)
             self._counts_chunks |= first is not None and first.began
 
@@ -278,16 +287,18 @@ class Decoder:
             choice = self._choices[index] = Choice(index)
         choice.chunks += 1
         accents = wire if isinstance(wire, AccentChoiceWire) else None
-        finish = wire.finish_reason if wire.finish_reason != "null" else None
+        finish = wire.finish_reason
+        if finish == "null":
+            finish = None
         if wire.delta is not None:
             choice.receive_delta(wire.delta, frame, events, last=bool(finish))
         elif wire.text:
             choice.receive_content(wire.text, frame, events)
         elif accents is not None and accents.message is not None:
             choice.receive_delta(choice.news_in(accents.message), frame, events, whole=True)
-        if says_something(wire.logprobs):
+        if wire.logprobs is not None and says_something(wire.logprobs):
             events.append(Data("logprobs", wire.logprobs, index, frame=frame))
-        if says_something(wire.content_filter_results):
+        if wire.content_filter_results:
             self._say_once("content_filter", wire.content_filter_results, index, frame, events)
         if accents is not None:
             self._receive_states(accents, index, frame, events)
@@ -317,21 +328,26 @@ class Decoder:
             self._say_states(wire.message, DELTA_STATES, index, frame, events)
         self._say_states(wire, CHOICE_STATES, index, frame, events)
 
-    def _receive_accents(self, chunk: AccentChunkWire, frame: Frame, events: list[Event]) -> None:
-        groq = chunk.x_groq
-        if groq is not None and groq.usage is not None:
+    def _receive_groq(self, groq: GroqWire, frame: Frame, events: list[Event]) -> None:
+        if groq.usage is not None:
             self._receive_usage(usage_of(groq.usage, frame, final=self._all_finished()), events)
+        if groq.error:
+            self._fail(read_error(groq.error), frame, events)
+
+    def _fail(self, error: VendorError, frame: Frame, events: list[Event]) -> None:
+        """Beside an error nothing is at its end."""
+        events[:] = [event for event in events if not _ends(event)]
+        events.append(self._error(error, frame))
+
+    def _receive_accents(self, chunk: AccentChunkWire, frame: Frame, events: list[Event]) -> None:
         self._say_states(chunk, CHUNK_STATES, 0, frame, events)
-        if says_something(chunk.prompt_filter_results):
+        if chunk.prompt_filter_results:
             self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
         error = None
         if chunk.error or chunk.base_resp:
             error = find_error(json_or_text(frame.data or b""))
-        if error is None and groq is not None and groq.error:
-            error = read_error(groq.error)
         if error is not None:
-            events[:] = [event for event in events if not _ends(event)]
-            events.append(self._error(error, frame))
+            self._fail(error, frame, events)
             return
         wrong = next((one.error for one in chunk.choices or () if one.error), None)
         if wrong is not None:
@@ -361,9 +377,12 @@ class Decoder:
         self, kind: str, value: Any, index: int, frame: Frame, events: list[Event]
     ) -> None:
         said = self._said = {} if self._said is None else self._said
-        digest = hash(json_text(value))
-        if said.get(f"{kind}{index}") != digest:
-            said[f"{kind}{index}"] = digest
+        place = f"{kind}{index}"
+        # Of what is short the value itself is kept: it is compared sooner than a digest is made.
+        short = index == 0 and len(frame.data or b"") <= _SHORT
+        told = value if short else hash(json_text(value))
+        if said.get(place) != told and says_something(value):
+            said[place] = told
             events.append(Data(kind, value, index, frame=frame))
 
 

@@ -34,6 +34,16 @@ from tokenwire.frame import Frame
 CUTTING: Final[frozenset[Reason]] = frozenset({"length", "content_filter", "error", "cancelled"})
 """Reasons after which the arguments of a call may be cut anywhere: it is not complete."""
 
+# Pieces of one call that are looked at together; what is longer than this is so by itself.
+_MOST_PIECES: Final = 64
+_LONG_PIECE: Final = 256
+
+# What begins so and is not shorter than all before may be that once more.
+_BEGINNINGS: Final = frozenset("{[")
+
+# Arguments up to this many characters are kept until something is asked about them.
+_SHORT: Final = 512
+
 _LONGEST = 256  # characters of an id or a name that are kept; services' ids have up to 64
 
 
@@ -68,18 +78,44 @@ class _Slot(Struct):
     name: str | int | None = None
     free: bool = False
     told: bool = False  # that it is complete
+    length: int = 0  # characters of its arguments
+    text: str = ""  # its arguments while they are short, and nothing was asked about them
     said: Said | None = None
     check: JSONBalance | None = None
+
+    def hear(self, text: str) -> None:
+        """Take the next arguments."""
+        if self.free:
+            return
+        if self.check is None and len(self.text) + len(text) <= _SHORT:
+            self.text += text
+            return
+        check, said = self.look()
+        check.add(text)
+        said.add(text)
+
+    def look(self) -> tuple[JSONBalance, Said]:
+        """What is known of its arguments."""
+        if self.check is None or self.said is None:
+            self.check, self.said = JSONBalance(), Said()
+            self.check.add(self.text)
+            self.said.add(self.text)
+            self.text = ""
+        return self.check, self.said
 
     @property
     def whole(self) -> bool:
         """Its arguments are."""
+        if self.check is None:
+            if not self.text or _is_json(self.text):
+                return True
+            self.look()
         return self.check is None or self.check.whole
 
     @property
     def ended(self) -> bool:
         """Its arguments came, and nothing can follow."""
-        return self.check is not None and self.check.closed
+        return self.length > 0 and not self.free and self.look()[0].closed
 
 
 class ToolCallSlots:
@@ -95,8 +131,8 @@ class ToolCallSlots:
     """
 
     __slots__ = (
-        *("_by_id", "_by_index", "_choice", "_in_order", "_last", "_prefix", "_touched"),
-        "cumulative",
+        *("_by_id", "_by_index", "_choice", "_in_order", "_last", "_pieces", "_prefix"),
+        *("_touched", "cumulative"),
     )
 
     def __init__(self, choice: int, *, prefix: str | None = None, cumulative: bool = False) -> None:
@@ -108,6 +144,7 @@ class ToolCallSlots:
         self._in_order: list[_Slot] = []
         self._last: _Slot | None = None  # the one that the last fragment belongs to
         self._touched: dict[int, _Slot] = {}  # since calls were last closed
+        self._pieces: list[str] = []  # of the last one, that `go_on` took
 
     def __len__(self) -> int:
         return len(self._in_order)
@@ -115,13 +152,45 @@ class ToolCallSlots:
     @property
     def whole(self) -> bool:
         """No arguments that came since calls were last closed are cut."""
+        self._settle()
         return all(slot.whole for slot in self._touched.values())
+
+    def go_on(self, index: int | None, arguments: str) -> str | None:
+        """The key of the call that bare arguments go on with, where nothing need be asked.
+
+        None where `receive` must be asked. Nearly every fragment is one more short piece for the
+        call that the one before was for; what they add up to is looked at once for many.
+        """
+        slot = self._last
+        if (
+            slot is None
+            or index is None
+            or self._by_index.get(index) is not slot
+            or slot.number not in self._touched
+            or not arguments
+            or (arguments[0] in _BEGINNINGS and 2 * len(arguments) >= slot.length > 0)
+            or len(arguments) > _LONG_PIECE
+            or len(self._pieces) == _MOST_PIECES
+        ):
+            return None
+        self._pieces.append(arguments)
+        slot.length += len(arguments)
+        return slot.key
+
+    def _settle(self) -> None:
+        """Look at the pieces that `go_on` took."""
+        slot = self._last
+        if self._pieces and slot is not None:
+            text = "".join(self._pieces)
+            self._pieces.clear()
+            slot.hear(text)
 
     def receive(self, fragments: Sequence[Fragment], frame: Frame) -> list[Event]:
         """The events of one delta's fragments: what each says that was not said before."""
+        self._settle()
         events: list[Event] = []
         begun = len(self._in_order)
-        bare = _leading_bare(fragments)
+        bare = 0 if fragments and fragments[0].index is not None else _leading_bare(fragments)
         for position, one in enumerate(fragments):
             if not (one.id or one.name or one.arguments):
                 continue
@@ -130,30 +199,35 @@ class ToolCallSlots:
             else:
                 slot = self._find(one)
             begins = slot is None or self._begins_another(slot, one)
+            id, name, text = one.id, one.name, one.arguments
             if slot is None or begins:
                 if len(self._in_order) == MAX_INDEX:
                     events.append(malformed(frame, f"there are more than {MAX_INDEX} tool calls"))
                     break
                 slot = self._open(one)
-            id, name, text = self._learn(slot, one)
-            if text is None:
-                events.append(malformed(frame, "the arguments of a tool call changed"))
+            else:
+                id, name, news = self._learn(slot, one)
+                if news is None:
+                    events.append(malformed(frame, "the arguments of a tool call changed"))
+                text = news or ""
             complete = one.complete and slot.whole and not slot.told
             if begins or id or name or text or complete:
                 slot.told = slot.told or complete
-                said = (id, name, text or "", complete)
+                said = (id or None, name or None, text, complete)
                 events.append(ToolCall(slot.key, self._choice, *said, frame=frame))
             self._last = slot
         return events
 
     def close(self, frame: Frame) -> list[Event]:
         """The calls that are complete now, if their arguments are; each is told once."""
+        self._settle()
         touched = [self._touched[number] for number in sorted(self._touched)]
         self._touched.clear()
         return [event for slot in touched for event in self._closed(slot, frame)]
 
     def close_at(self, index: int, frame: Frame) -> list[Event]:
         """The same of the call with this index."""
+        self._settle()
         slot = self._by_index.get(index)
         if slot is None or self._touched.pop(slot.number, None) is None:
             return []
@@ -184,6 +258,8 @@ class ToolCallSlots:
 
     def _begins_another(self, slot: _Slot, one: Fragment) -> bool:
         """Is it another call, though its place or its id is that of this one?"""
+        if not (one.id or one.name):
+            return False
         if one.id and slot.id and not self._has_id(slot, one.id):
             return slot.ended or bool(one.name and not _goes_on(slot, one))
         renamed = bool(one.name and slot.name and _short(one.name) != slot.name)
@@ -200,10 +276,17 @@ class ToolCallSlots:
         number = len(self._in_order)
         slot = _Slot(number, f"{self._prefix}{number}", free=one.free)
         self._in_order.append(slot)
+        self._touched[number] = slot
         if one.index is not None:
             self._by_index[one.index] = slot
         if one.id:
-            self._by_id[_short(one.id)] = slot
+            slot.id = _short(one.id)
+            self._by_id[slot.id] = slot
+        if one.name:
+            slot.name = _short(one.name)
+        if one.arguments:
+            slot.length = len(one.arguments)
+            slot.hear(one.arguments)
         return slot
 
     def _learn(self, slot: _Slot, one: Fragment) -> tuple[str | None, str | None, str | None]:
@@ -222,16 +305,18 @@ class ToolCallSlots:
             name = _whole_name(slot, one.name)
             slot.name = _short(name)
         text = self._news(slot, one)
-        if text and not slot.free:
-            slot.said, slot.check = slot.said or Said(), slot.check or JSONBalance()
-            slot.said.add(text)
-            slot.check.add(text)
+        if text:
+            slot.length += len(text)
+            slot.hear(text)
         return id, name, text
 
     def _news(self, slot: _Slot, one: Fragment) -> str | None:
         """The arguments without those that were told before; None: they are others now."""
-        text, said, check = one.arguments, slot.said, slot.check
-        if not text or said is None or check is None or not check.opened:
+        text = one.arguments
+        if not text or not slot.length or slot.free or not _opens(text):
+            return text
+        check, said = slot.look()
+        if not check.opened:
             return text
         rest = said.rest_of(text)
         if rest is None:
@@ -267,16 +352,24 @@ def _opens(arguments: str) -> bool:
 
 def _goes_on(slot: _Slot, one: Fragment) -> bool:
     """Do these arguments go on with the call's, though an id or a name comes with them?"""
-    begun = slot.check is not None and not slot.check.closed
+    begun = slot.length > 0 and not slot.ended
     named = not one.name or _short(one.name) == slot.name
     return begun and named and bool(one.arguments) and not _opens(one.arguments)
 
 
 def _whole_name(slot: _Slot, name: str) -> str:
     """The name with the pieces of it that came before; behind arguments it is another one."""
-    if not isinstance(slot.name, str) or slot.check is not None or name.startswith(slot.name):
+    if not isinstance(slot.name, str) or slot.length or name.startswith(slot.name):
         return name
     return slot.name + name
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _same_value(said: str | None, text: str) -> bool:

@@ -101,7 +101,7 @@ def _as_choice(wire: NativeWire) -> AccentChoiceWire:
 
 def _as_call(call: NativeCallWire) -> AccentToolCallWire:
     function = call.function or FunctionWire(call.name, call.arguments)
-    return AccentToolCallWire(call.index, call.id, function)
+    return AccentToolCallWire(index=call.index, id=call.id, function=function)
 
 
 class Encoder:
