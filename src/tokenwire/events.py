@@ -247,6 +247,19 @@ class Reconnecting(Event, frozen=True, gc=False, eq=False):
     cause: Error | None = None
 
 
+class Opened(Event, frozen=True, gc=False, eq=False):
+    """A connection of an event source is open, as ``EventSource.onopen`` tells it.
+
+    Only a session of the dialect ``event-stream`` gives this, each time that the server answered
+    with a stream. Parsers never do.
+
+    Attributes:
+        last_event_id: The id with which it was asked to go on; ``None``: with none.
+    """
+
+    last_event_id: str | None = None
+
+
 class Unknown(Event, frozen=True, gc=False, eq=False):
     """A frame that has no meaning in this dialect; look at `frame`."""
 

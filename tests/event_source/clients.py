@@ -17,7 +17,7 @@ import requests
 from msgspec import Struct
 from tests.event_source.source import PATIENCE
 
-from tokenwire import Data, Event, Heartbeat, Reconnecting
+from tokenwire import Data, Event, Heartbeat, Opened, Reconnecting
 from tokenwire.adapters import aiohttp as aiohttp_adapter
 from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
@@ -36,8 +36,10 @@ class Listening:
         self.came: queue.Queue[Event | BaseException | None] = queue.Queue()
 
     def next(self) -> Event:
-        """The next event; waits for it."""
+        """The next event but for `Opened`; waits for it."""
         item = self.came.get(timeout=PATIENCE)
+        if isinstance(item, Opened):
+            item = self.came.get(timeout=PATIENCE)
         if isinstance(item, BaseException):
             raise item
         assert item is not None, "it has ended"

@@ -454,6 +454,13 @@ def test_it_does_not_grow_with_the_parts_of_an_answer() -> None:
     assert len(told.to_json()) < 20_000
 
 
+def test_it_does_not_grow_with_the_id_of_an_answer() -> None:
+    running = session("openai-chat", strategies=("replay",))
+    piece = f'data: {{"id":"{"i" * 1_000_000}","choices":[{{"delta":{{"content":"Hi"}}}}]}}\n\n'
+    play(running, OPEN, head(), "read", data(piece), "Started(...", HI, "read")
+    assert len(running.checkpoint(0).to_json()) < 500
+
+
 def test_it_does_not_grow_with_what_a_server_names() -> None:
     running = session("sse")
     long = "i" * 100_000

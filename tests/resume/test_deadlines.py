@@ -18,6 +18,7 @@ from tokenwire.events import (
     Event,
     Finished,
     Heartbeat,
+    Opened,
     Reasoning,
     Reconnecting,
     Refusal,
@@ -176,6 +177,7 @@ def test_what_is_progress(event: Event) -> None:
         Unknown(),
         Error("malformed", "odd", fatal=False),
         Reconnecting(1, 0.5, "replay"),
+        Opened(),
         Done(),
     ],
     ids=lambda event: type(event).__name__,
@@ -187,7 +189,7 @@ def test_what_is_none(event: Event) -> None:
 
 
 def test_every_event_is_judged_above() -> None:
-    judged = {Heartbeat, Started, Usage, Unknown, Error, Reconnecting, Done} | PROGRESS
+    judged = {Heartbeat, Started, Usage, Unknown, Error, Reconnecting, Opened, Done} | PROGRESS
     assert judged == set(events.Event.__subclasses__())
 
 

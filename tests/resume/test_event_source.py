@@ -25,7 +25,7 @@ from tests.resume.playbook import (
 from tokenwire.events import Data, Event, Reconnecting
 from tokenwire.frame import Frame
 from tokenwire.request import Request
-from tokenwire.resume.backoff import NEVER
+from tokenwire.resume.backoff import NEVER, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.deadlines import Deadlines
@@ -340,21 +340,43 @@ def test_an_id_is_sent_without_what_stands_around_it() -> None:
     play(running, SOURCE)
 
 
-def test_an_id_that_cannot_be_sent() -> None:
+@pytest.mark.parametrize("id", ["\x1b", "a\x7fb", "i" * 9000])
+def test_an_id_that_cannot_be_sent(id: str) -> None:
+    """A server would refuse the request, and the source would end: it goes on with what comes."""
+    running = session("event-stream", get())
+    play(running, SOURCE, head(), "read", data(f"id: {id}\ndata: a\n\n"), A)
+    assert len(running.checkpoint(0).to_json()) < 500
     play(
-        session("event-stream", get()),
-        SOURCE,
-        head(),
-        "read",
-        data("id: \x1b\ndata: a\n\n"),
-        A,
-        "read",
-        EOF,
-        "close",
-        "truncated error: the answer was cut off: the body ended before an end, which an event"
-        " stream never has; the last id cannot be sent: it holds control characters",
-        "ended: truncated",
+        running, "read", EOF, "close", "reconnecting 1 by last_event_id: truncated", *SLEPT, SOURCE
     )
+
+
+# --- open ---
+
+
+def test_each_connection_that_opens_is_told() -> None:
+    running = session("event-stream", get())
+    play(running, SOURCE, head(), "Opened()", "read", data(ONE), A, "read", EOF, "close")
+    play(running, "reconnecting 1 by last_event_id: truncated", *SLEPT)
+    play(running, "open GET /events Last-Event-ID: 1", head(), "Opened(last_event_id='1')", "read")
+
+
+@pytest.mark.parametrize("answer", [head(503), head(204), head(200, "text/plain")])
+def test_what_is_no_stream_is_not_open(answer: Reply) -> None:
+    """And by the standard it is not asked for again, unless the caller says how often."""
+    running = Session(get(), "event-stream")
+    play(running, SOURCE + " for 120", answer)
+    told: list[object] = []
+    while not isinstance(effect := running.next_effect(0), Ended):
+        if isinstance(effect, ReadData):
+            running.receive_eof(0)
+        elif isinstance(effect, Deliver):
+            told.append(effect.event)
+    assert [type(one).__name__ for one in told] == ["Error"]
+
+
+def test_an_answer_tells_no_opening() -> None:
+    play(session("sse"), "open POST /answer", head(), "read")
 
 
 def reconnected(*before: str) -> Session:
@@ -468,7 +490,7 @@ def fails(running: Session, *, answers: int | None) -> int:
     [
         ("event-stream", None, 30),
         ("event-stream", 200, 30),
-        ("event-stream", 503, 5),
+        ("event-stream", 503, 0),
         ("event-stream", 404, 0),
         ("sse", None, 5),
     ],
@@ -478,6 +500,8 @@ def test_an_event_source_is_asked_for_ever(
 ) -> None:
     """Unless it answers, and with no stream; or the caller has a policy of its own."""
     assert fails(Session(get(), dialect), answers=answers) == reconnects
+    if answers == 503:
+        assert fails(Session(get(), dialect, retry=RetryPolicy()), answers=answers) == 5
     assert fails(Session(get(), dialect, retry=NEVER), answers=answers) == 0
 
 

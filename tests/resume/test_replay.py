@@ -20,7 +20,7 @@ from tokenwire.events import (
     Usage,
 )
 from tokenwire.resume import replay
-from tokenwire.resume.replay import Digest, Replay
+from tokenwire.resume.replay import NOTHING, Digest, Replay
 
 CALL = ToolCall("0", id="a", name="look")
 
@@ -188,3 +188,15 @@ def test_a_long_key_of_a_call() -> None:
     assert new([call], call, ToolCall("k" * 5000, arguments="{}")) == [
         ToolCall("k" * 5000, arguments="{}")
     ]
+
+
+def test_texts_are_known_however_they_are_cut_and_told_apart() -> None:
+    """Short ones always, though checksums of them were alike: those of two letters in 2**24."""
+    texts = [f"{a}{b}{c}" for a in "aber" for b in "\0é🗼x" for c in "01\n\udc80"]
+    whole = {NOTHING.and_then(text) for text in texts}
+    assert len(whole) == len(texts)
+    for text in texts:
+        pieces = NOTHING
+        for letter in text:
+            pieces = pieces.and_then(letter)
+        assert pieces == NOTHING.and_then(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 from tests.resume.playbook import (
     CANCEL,
@@ -20,13 +22,13 @@ from tests.resume.playbook import (
 )
 
 from tokenwire.errors import LocalProtocolError, Recovery, UnknownDialectError
-from tokenwire.events import Data
+from tokenwire.events import Data, Error, Event
 from tokenwire.request import Request
 from tokenwire.resume.backoff import NEVER, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.circuit import BreakerPolicy
 from tokenwire.resume.deadlines import Deadlines
-from tokenwire.resume.effects import Deliver, Ended
+from tokenwire.resume.effects import Deliver, Ended, OpenRequest, ReadData, Sleep
 from tokenwire.resume.plan import Strategy
 from tokenwire.resume.session import Session
 
@@ -1190,3 +1192,104 @@ def test_what_a_body_leaves_open_is_proof_too() -> None:
     running = session("positioned", retry=RetryPolicy(initial_delay=0, max_attempts=1))
     play(running, OPEN, head(), "read", data(told(0, "a") + told(2, "c").strip()))
     play(running, "Token(text='a')", "read", EOF, "close", "reconnecting 1 by cursor: truncated")
+
+
+# --- a frame that cannot be read ---
+
+BAD = 'data: {"token":"b","posi\n\n'
+
+
+def test_a_frame_that_cannot_be_read_is_asked_for_again() -> None:
+    play(
+        session("positioned"),
+        OPEN,
+        head(),
+        "read",
+        data(told(0, "a") + BAD + told(2, "c")),
+        "Token(text='a')",
+        "close",
+        "reconnecting 1 by cursor: truncated",
+        *SLEPT,
+        'open POST /answer {"resume_from":0}',
+        head(),
+        "read",
+        data(told(1, "b") + told(2, "c") + "data: [DONE]\n\n"),
+        "Token(text='b')",
+        "Token(text='c')",
+        DONE,
+    )
+
+
+def ends(running: Session) -> list[Event]:
+    events: list[Event] = []
+    while not isinstance(effect := running.next_effect(0), Ended):
+        if isinstance(effect, Deliver):
+            events.append(effect.event)
+        elif isinstance(effect, ReadData):
+            running.receive_eof(0)
+        elif isinstance(effect, Sleep):
+            running.timer_fired(effect.until)
+        elif isinstance(effect, OpenRequest):
+            running.response_started(200, {"content-type": "text/event-stream"}, 0)
+    return events
+
+
+def test_one_that_stays_so_is_told_and_nothing_is_done_behind_it() -> None:
+    running = session("positioned", retry=RetryPolicy(initial_delay=0, max_attempts=1))
+    play(running, OPEN, head(), "read", data(told(0, "a") + BAD), "Token(text='a')", "close")
+    play(running, "reconnecting 1 by cursor: truncated", *SLEPT)
+    play(running, 'open POST /answer {"resume_from":0}', head(), "read")
+    running.receive_data((BAD + "data: [DONE]\n\n").encode(), 0)
+    events = ends(running)
+    assert [type(event).__name__ for event in events] == ["Error", "Error"]
+    assert [event.kind for event in events if isinstance(event, Error)] == ["malformed"] * 2
+    assert running.checkpoint(0).cursor.value == 0
+
+
+def test_where_bytes_are_counted_the_place_stays_before_it() -> None:
+    asked = post("/completion", b'{"stream":true}', ("X-Conversation-Id", "c"))
+    good = 'data: {"content":"a","stop":false}\n\n'
+    running = session("llamacpp", asked, retry=NEVER)
+    play(running, 'open POST /completion {"stream":true}', head(), "read")
+    running.receive_data((good + 'data: {"content":"b\n\n' + good).encode(), 0)
+    kinds = [type(event).__name__ for event in ends(running)]
+    assert kinds == ["Token", "Error", "Token", "Error"]
+    assert running.checkpoint(0).cursor.value == len(good)
+
+
+def test_without_a_place_it_is_told() -> None:
+    running = session("openai-chat")
+    play(running, OPEN, head(), "read")
+    running.receive_data(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: {"choi\n\n', 0)
+    kinds = [type(event).__name__ for event in ends(running)]
+    assert kinds == ["Token", "Error", "Error"]
+
+
+# --- much at once ---
+
+
+def test_what_a_replay_held_is_handed_out_in_linear_time() -> None:
+    """Ten thousand pieces that differ at their end: they are taken one by one, and moved once."""
+    pieces = "".join(f"data: {'x' * 10}\n\n" for _ in range(5000))
+    running = session("sse", strategies=BOTH)
+    play(running, OPEN, head(), "read")
+    running.receive_data(f"{pieces}data: a\n\n{BUSY}".encode(), 0)
+    while not isinstance(running.next_effect(0), Sleep):
+        pass
+    running.timer_fired(1)
+    play(running, OPEN, head(), "read")
+    running.receive_data(f"{pieces}data: b\n\ndata: [DONE]\n\n".encode(), 0)
+    effects: list[object] = []
+    while not isinstance(effect := running.next_effect(1), Ended):
+        effects.append(effect)
+    assert len(effects) == 1 + 5001 + 2  # the reset, the tokens, done and close
+    assert isinstance(running._effects, deque)
+
+
+def test_a_place_of_a_replay_counts_behind_what_was_said_again() -> None:
+    """Between it and there was text that was delivered before: it is not a tail of the place."""
+    running = session("sse", strategies=BOTH)
+    play(running, *BEGUN, data("data: you\n\n" + BUSY), YOU, "close")
+    play(running, "reconnecting 1 by replay: vendor", *SLEPT, OPEN, head(), "read")
+    play(running, data("id: b-0\ndata: Hi\n\ndata: you all\n\n"), "Token(text=' all')", "read")
+    play(running, lost(), "close", "reconnecting 1 by replay: transport", *SLEPT, OPEN)

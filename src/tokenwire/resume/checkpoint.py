@@ -22,7 +22,7 @@ VERSION: Final = 2
 
 # Response headers that are kept: those with which some service names an answer or a session.
 KEPT_HEADERS: Final = ("location", "mcp-session-id", "mcp-protocol-version", "cf-aig-run-id")
-_LONGEST: Final = 2048  # characters of such a header
+_LONGEST: Final = 2048  # characters of such a header, or of an id
 
 
 class CheckpointError(TokenwireError, ValueError):
@@ -165,3 +165,8 @@ def kept(headers: Mapping[str, str]) -> dict[str, str]:
         for name in KEPT_HEADERS
         if (value := headers.get(name)) is not None and len(value) <= _LONGEST
     }
+
+
+def kept_id(id: str | None) -> str | None:
+    """The answer's id as a checkpoint holds it: none, where no URL could."""
+    return id if id is not None and len(id) <= _LONGEST else None

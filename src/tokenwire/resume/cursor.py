@@ -22,6 +22,7 @@ from tokenwire.events import Error, Event
 from tokenwire.frame import Frame
 from tokenwire.resume.checkpoint import CheckpointError
 from tokenwire.resume.evidence import (
+    NOTHING_SAID,
     SILENT,
     UNKNOWN,
     Evidence,
@@ -83,9 +84,12 @@ class Place:
         "_here",
         "_id",
         "_is_blank",
+        "_is_held",
         "_is_old",
         "_met",
+        "_ignored",
         "_name",
+        "_passed",
         "_prelude",
         "_reached",
         "_resumption",
@@ -122,6 +126,9 @@ class Place:
         self._resumption = resumption
         self._id: str | int | None = None  # the name found last, and how it is remembered
         self._name = ""
+        # Of another answer: the place named last while it was held, and what is no place of it.
+        self._passed: str | int | None = None
+        self._ignored: str | int | None = None
         self._told: list[tuple[str | int | None, str, bytes]] = []  # read, and not delivered yet
         self._again = False  # the frames come over a connection that goes on
         self._begin()
@@ -142,6 +149,7 @@ class Place:
         self._event = blake2b(digest_size=_SIZE)  # the bytes of an event that is not whole yet
         self._is_blank = True  # none but line ends
         self.doubt: Error | None = None
+        self._is_held = False
 
     def _start(self) -> int:
         value = self.cursor.value
@@ -168,7 +176,9 @@ class Place:
     def delivered(self, cursor: Cursor) -> bool:
         """Events were delivered, and the parser's cursor stands behind them: is that elsewhere?"""
         value = cursor.value
-        if self._counts or value is None or value == self.cursor.value:
+        if self._counts or value is None or value == self.cursor.value or self._is_held:
+            return False
+        if value == self._ignored:
             return False
         if self._is_live:
             self.evidence.named(short(str(value)), SILENT)
@@ -186,16 +196,32 @@ class Place:
 
     def _commit(self, value: str | int, name: str) -> None:
         """Take all as evidence that was read up to this place."""
-        while self._told:
-            one, named, said = self._told.pop(0)
+        told, self._told = self._told, []
+        for at, (one, named, said) in enumerate(told):
             if one is None:
                 self.evidence.followed(said)
                 continue
             self.evidence.named(named, said)
             if one == value:
+                self._told = told[at + 1 :]
                 return
-        if name:
-            self.evidence.named(name, SILENT)
+        self.evidence.named(name, SILENT)
+
+    def held(self, cursor: Cursor, *, through: bool) -> None:
+        """An event of another answer came, and was said before; the parser's cursor is behind it.
+
+        Args:
+            cursor: The parser's.
+            through: It has said all that was said before. The place named last may lie before some
+                of that, so only the next one counts.
+        """
+        if through and cursor.value == self._passed:
+            self._ignored = cursor.value
+        self._passed = cursor.value
+
+    def hold(self) -> None:
+        """A frame could not be read: until the next connection the place stays before it."""
+        self._is_held = True
 
     def told(self, event: Event, *, moved: bool, within_frame: bool) -> None:
         """An event of the answer was delivered, after `delivered` or `counted` was asked.
@@ -281,7 +307,7 @@ class Place:
     def counted(self, cursor: Cursor) -> bool:
         """All that came before this place is delivered; gives whether it lies further on."""
         value = int(cursor.value or 0)
-        if value <= self._start() or self.doubt is not None:
+        if value <= self._start() or self.doubt is not None or self._is_held:
             return False
         for one in [one for one in self._digests if one <= value]:
             self.evidence.named(str(one), self._digests.pop(one))
@@ -295,6 +321,13 @@ class Place:
         """Frames will come once more that do not say that they were delivered, or perhaps will."""
         can_begin_anew = self._resumption is not None and self._resumption.beginning is not None
         return self.tail.said.length > 0 or (can_begin_anew and self.tail.head.length > 0)
+
+    @property
+    def kept_cursor(self) -> Cursor:
+        """For a checkpoint: an id that nobody could send is none."""
+        value = self.cursor.value
+        is_long = isinstance(value, str) and len(value) > LONGEST
+        return Cursor(self.cursor.kind, "") if is_long else self.cursor
 
     @property
     def asks(self) -> Cursor:
@@ -339,7 +372,8 @@ class Place:
             self._reached = int(asked.value or 0)
             self._is_old = self._reached < self._start()
             self._all_comes = self._is_old and not self._reached
-        self.tail.reconnected(asked_for_all=self._all_comes)
+        prelude = self.evidence.has_prelude
+        self.tail.reconnected(asked_for_all=self._all_comes, prelude=prelude)
         self.evidence.begins_again()
 
     @property
@@ -354,6 +388,8 @@ class Place:
         if self._counts:
             return self._is_old if self._fed is None else self._was_counted(self._fed)
         value = self._value_of(frame)
+        if not frame.data and self._again and self._is_named(value):
+            return True  # a place is named once more, and nothing is said
         said = digest_of(frame, self._resumption.ignored if self._resumption is not None else ())
         name = "" if value is None else self._name_of(value)
         if value is None or not name or name == self._here:  # an empty id names no place
@@ -370,6 +406,12 @@ class Place:
 
     def _is_doubtful(self) -> bool:
         return self.doubt is not None
+
+    def _is_named(self, value: str | int | None) -> bool:
+        if value is None:
+            return False
+        known = self.evidence.at(self._name_of(value))
+        return known is not None and known.said not in (SILENT, NOTHING_SAID)
 
     def _was_counted(self, fed: int) -> bool:
         was = self._again and fed <= self._start()

@@ -60,6 +60,10 @@ def digest_of(frame: Frame, ignored: tuple[str, ...] = ()) -> bytes:
     return told.digest()
 
 
+# A frame with a place and empty data, as those with which MCP servers begin.
+NOTHING_SAID: Final = digest_of(Frame(b""))
+
+
 def chained(before: bytes, *more: bytes) -> bytes:
     """One digest for a digest and what comes behind it."""
     return blake2b(before + b"".join(more), digest_size=_SIZE).digest()
@@ -129,6 +133,11 @@ class Evidence:
         recent, runs = _rolled(one.name for one in places[:-_MAX_STORED])
         last = places[-_MAX_STORED:]
         return Kept(self._prelude, self._origin, self._chain, last, recent, runs)
+
+    @property
+    def has_prelude(self) -> bool:
+        """Frames came before the first one that named a place."""
+        return self._prelude != SILENT
 
     @property
     def names(self) -> tuple[str, ...]:

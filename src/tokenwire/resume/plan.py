@@ -17,6 +17,7 @@ from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Error, ErrorKind
 from tokenwire.request import Known, Request
 from tokenwire.resume.backoff import NO_CONTENT
+from tokenwire.resume.cursor import LONGEST
 from tokenwire.resume.taken import Taken, has_effects, is_kept, may_be_repeated
 
 if TYPE_CHECKING:
@@ -195,9 +196,11 @@ class Planner:
         if cursor.value is None:
             return self._request
         id = str(cursor.value).strip(" \t")  # as on the wire: what stands around it is not of it
-        if _is_unsendable(id):
-            self.why_none = "the last id cannot be sent: it holds control characters"
-            return None
+        if _is_unsendable(id) or len(id) > LONGEST:
+            if not resumption.live:
+                self.why_none = "the last id cannot be sent: it holds control characters"
+                return None
+            id = ""  # a server would refuse the request, and the source would end
         return self._request.with_header("Last-Event-ID", id or None)
 
     def _continuation(self, answer: Completion) -> Plan | None:

@@ -14,9 +14,11 @@ A driver asks for the next effect, does it and tells what came of it::
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum, auto
+from itertools import islice
 from random import random as _random
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +34,7 @@ from tokenwire.events import (
     ErrorKind,
     Event,
     Heartbeat,
+    Opened,
     Reconnecting,
     Started,
     Token,
@@ -41,9 +44,10 @@ from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import Signal, StreamParser
 from tokenwire.request import Known, Request, words_of
+from tokenwire.response import judge_response
 from tokenwire.resume.backoff import GiveUp, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
-from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept
+from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept, kept_id
 from tokenwire.resume.circuit import Permit, Refusal
 from tokenwire.resume.cursor import Place
 from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
@@ -75,6 +79,8 @@ def _is_counted(event: Event) -> bool:
     return not isinstance(event, Heartbeat | Started)
 
 
+_FEW: Final = 8  # effects that a list may hold: to take the first of it moves all others
+
 _RESTART: Final = "a restart that was asked for"
 
 
@@ -105,7 +111,7 @@ class Session:
         dialect: How the answer is written: a `Dialect` or the name of one. Not ``auto``.
         limits: Bounds on what the stream may make it hold.
         retry: When to try again, and after how long. ``None``: `RetryPolicy` as it is by default;
-            an event source is then asked without a bound, unless it answers with no stream.
+            an event source is then asked without a bound until it answers with no stream.
         deadlines: How long to wait for what. ``None``: `Deadlines` as they are by default, and for
             an event source only ``connect`` and ``idle``.
         breaker: Keeps requests from a service that is down; may be shared between sessions.
@@ -212,7 +218,8 @@ class Session:
         self._breaker = breaker
         self._jitter = random
         self._clocks: Clocks | None = None  # begun with the first effect
-        self._effects: list[Effect] = []  # a few at most
+        # A few at most, but for an answer that a replay held.
+        self._effects: list[Effect] | deque[Effect] = []
         self._phase = _Phase.START
         self._open = False
         self._over = False  # the body ended, and what it left is still to be delivered
@@ -301,7 +308,8 @@ class Session:
             )
         while not self._effects:
             self._step(now, self._clocks)
-        effect = self._effects.pop(0)
+        effects = self._effects
+        effect = effects.popleft() if isinstance(effects, deque) else effects.pop(0)
         if isinstance(effect, Deliver):
             self._delivered(effect.event, self._clocks)
         return effect
@@ -322,6 +330,8 @@ class Session:
             if resumption is not None:
                 self._taken.head(resumption.naming_headers, self._sent, lower)
         self._parser.receive_response(status, headers)
+        if self._live and judge_response(status, headers, self.dialect, self._limits) is None:
+            self._effects.append(Deliver(Opened(self._sent.header("Last-Event-ID"))))
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes of the body, content decoding done: an answer to `ReadData`."""
@@ -414,11 +424,11 @@ class Session:
         return Checkpoint(
             dialect=self.dialect.name,
             request=self._fingerprint,
-            cursor=self._place.cursor,
+            cursor=self._place.kept_cursor,
             places=self._place.evidence.kept,
             tail=self._place.tail.said,
             head=self._place.tail.head,
-            id=self._known.id,
+            id=kept_id(self._known.id),
             headers=kept(self._known.headers),
             begun=bool(self._taken) or (not self._planner.repeatable and self._is_asking),
             backoff=self._backoff,
@@ -533,6 +543,10 @@ class Session:
             return
         if not self._taken:
             self._taken.event(event)
+        if isinstance(event, Error) and event.kind == "malformed":
+            if self._reads_again(event, now):
+                return
+            self._place.hold()
         if self._place.awaited and isinstance(event, Done):
             self._judge(self._place.differs(), now)
             return
@@ -549,7 +563,12 @@ class Session:
                 return
             events = new
         if self._joining is not None:
+            was_through = self._joining.through
             events = [one for each in events for one in self._joining.receive(each)]
+            if not was_through:
+                self._place.held(self._parser.cursor, through=self._joining.through)
+        if len(events) > _FEW:
+            self._effects = deque(self._effects)
         for one in events:
             if isinstance(one, Error) and one.fatal:  # of a seam
                 self._fail(one)
@@ -577,8 +596,10 @@ class Session:
             return False
         if plan.method != self._plan.method and error.recovery is Recovery.FATAL:
             error = replace(error, recovery=Recovery.RETRY)  # another way is left
-        # Who answers, but with no stream, is not asked for ever.
-        policy = SOURCE_RETRY if self._endless and error.kind != "http" else self._retry
+        # By the standard an event source that answers with no stream is not asked again.
+        if self._endless and error.kind == "http":
+            return False
+        policy = SOURCE_RETRY if self._endless else self._retry
         decision = policy.decide(
             error,
             self._backoff,
@@ -598,6 +619,16 @@ class Session:
         self._take_up(plan)
         self._phase, self._until = _Phase.SLEEPING, now + decision.delay
         return True
+
+    def _reads_again(self, unreadable: Error, now: float) -> bool:
+        """A frame may have held a piece: ask for it once more, where the API can be asked."""
+        error = Error(
+            "truncated",
+            f"a frame could not be read, and is asked for again: {unreadable.message}",
+            recovery=Recovery.RESUME,
+        )
+        plan = self._go_on_plan(error) if self._joining is None else None
+        return plan is not None and plan.behind and self._goes_on(error, now)
 
     def _again(self, error: Error) -> None:
         """Connect anew because the application wants it; the error tells why that cannot be."""
@@ -686,7 +717,7 @@ class Session:
         return Replay(self._digest) if plan.method == "replay" else None
 
     def _delivered(self, event: Event, clocks: Clocks) -> None:
-        if isinstance(event, Reconnecting):
+        if isinstance(event, Reconnecting | Opened):
             return
         moved = self._mark_place()
         if self._echoes is not None and event.frame is not None:
@@ -704,7 +735,8 @@ class Session:
 
     def _mark_place(self) -> bool:
         """All that the parser gave so far is delivered: is that behind another place?"""
-        if self._is_holding() or any(isinstance(one, Deliver) for one in self._effects):
+        # The next one, or the one behind the closing of the response.
+        if self._is_holding() or any(isinstance(one, Deliver) for one in islice(self._effects, 2)):
             return False
         moved = self._place.delivered(self._parser.cursor)
         if moved:

@@ -92,10 +92,15 @@ class Tail:
         if self._told.said.length:
             self._told = _Transcript()
 
-    def reconnected(self, *, asked_for_all: bool) -> None:
-        """What comes next is behind the cursor, or all from the beginning."""
+    def reconnected(self, *, asked_for_all: bool, prelude: bool = False) -> None:
+        """What comes next is behind the cursor, or all from the beginning.
+
+        Args:
+            asked_for_all: It is all.
+            prelude: The answer began with frames that name no place, whatever they said.
+        """
         self.rewind()
-        self._maybe_head = self._head.said.length > 0 and not asked_for_all
+        self._maybe_head = (prelude or self._head.said.length > 0) and not asked_for_all
 
     def rewind(self) -> None:
         """What came so far lies before the cursor, as its names show: only now comes the tail."""

@@ -53,7 +53,7 @@ from tokenwire.resume.backoff import RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.effects import Deliver, Ended, OpenRequest, ReadData, Sleep
 from tokenwire.resume.plan import Strategy
-from tokenwire.resume.replay import channel_of
+from tokenwire.resume.replay import Channel, channel_of
 from tokenwire.resume.session import Session
 
 Resent = Literal[
@@ -464,19 +464,31 @@ def _told(server: Server, wire: bytes) -> str:
 
 def _text(events: Iterable[Event]) -> str:
     """What is said, and where; in whatever pieces."""
-    text, before = "", None
+    told: list[tuple[Channel, str]] = []
     for event in events:
         if isinstance(event, Reset):
-            text, before = "", None
+            told = _taken_back(told, event)
         found = channel_of(event)
         if found is None:
             continue
         channel, piece = found
         if isinstance(event, Data):
             piece = str(event.value)
-        text += piece if channel == before else f"[{channel}]{piece}"
-        before = channel
-    return text
+        if told and told[-1][0] == channel:
+            told[-1] = channel, told[-1][1] + piece
+        else:
+            told.append((channel, piece))
+    return "".join(f"[{channel}]{text}" for channel, text in told)
+
+
+def _taken_back(told: list[tuple[Channel, str]], reset: Reset) -> list[tuple[Channel, str]]:
+    """Without what is void; where a block says something else now, that stands in its place."""
+    if reset.part is None:
+        return [one for one in told if one[0][1] != reset.index]
+    void: Channel = ("text", reset.index, str(reset.part))
+    at = next((number for number, one in enumerate(told) if one[0] == void), len(told))
+    rest = [one for one in told[at:] if one[0] != void]
+    return [*told[:at], (void, reset.text), *rest]
 
 
 def simulate(sessions: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> World:
