@@ -85,6 +85,7 @@ def test_a_chat() -> None:
     assert_reads(COZE, CHAT, SAID)
     assert told(CHAT) == "coze"
     assert told(wire(node("a", last=True))) == "coze"
+    assert told(wire(("conversation.response.started", {"conversation_id": "c"}))) != "coze"
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,8 @@ COZE = Dialect(
     terminator="done behind conversation.chat.completed; of a workflow Done, or an Interrupt",
     bare_events=("done", "Done"),
     marks=(
-        ("@event=conversation.*",),
+        # Mistral's conversations have events of the same first word.
+        *((f"@event=conversation.{what}.*",) for what in ("audio", "chat", "message")),
         ("@event=Message", "node_is_finish"),
         ("@event=Interrupt", "interrupt_data"),
     ),
