@@ -1061,6 +1061,8 @@ def test_phases_and_logprobs() -> None:
         *(Data("phase", "final_answer", part=1), Token("b", part=1)),
         *(Data("logprobs", odds, part=1), *STOPPED),
     ]
+    whole_text = say("output_text.done", content_index=0, text="a", logprobs=odds)
+    assert events(text("a"), whole_text) == [Token("a"), Data("logprobs", odds)]
     bare = message({"type": "output_text", "text": "", "logprobs": odds})
     assert events(done(bare)) == [Data("logprobs", odds)]
     assert events(say("output_text.delta", delta="", logprobs=odds)) == [Data("logprobs", odds)]

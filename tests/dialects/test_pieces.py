@@ -54,6 +54,7 @@ def test_memory_is_bounded_and_then_nothing_is_compared() -> None:
     second.add("b" * 600)
     assert first.rest_of("x") is None
     assert (second.rest_of("x"), second.text()) == ("", "")
+    assert (first.kept, second.kept) == (True, False)
     for _ in range(1000):
         second.add("c")
     assert second.length == 1600

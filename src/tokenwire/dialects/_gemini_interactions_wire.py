@@ -92,10 +92,10 @@ ENDS: Final = {
 """Events that end an answer, and the status where they say none."""
 
 IN_STEP: Final = Fields(
-    words=frozenset({"type"}),
-    texts=frozenset({"id", "name", "text", "signature"}),
-    lists=frozenset({"content", "summary", "annotations"}),
-    others=frozenset({"arguments", "partial_arguments", "error", "server_name"}),
+    words={"type"},
+    texts={"id", "name", "text", "signature"},
+    lists={"content", "summary", "annotations"},
+    others={"arguments", "partial_arguments", "error", "server_name"},
 )
 """Fields of steps and deltas that are told piece by piece."""
 

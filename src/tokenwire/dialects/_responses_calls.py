@@ -172,7 +172,7 @@ class Calls:
 
 def text_or_none(value: Any) -> str | None:
     """A text that says something; a number in its place is one."""
-    return text_from(value) or None
+    return (value if isinstance(value, str) else text_from(value)) or None
 
 
 def arguments_of(item: Mapping[str, Any]) -> str:

@@ -207,7 +207,10 @@ class Items:
         """
         found = [self._known(whole.type, whole.names) for whole in wholes]
         taken = {item.number for item in found if item is not None}
-        for wanted in (2, 1, 0):  # what agrees best first; what stands against it only in its place
+        missing = any(item is None for item in found)
+        for wanted in (
+            (2, 1, 0) if missing else ()
+        ):  # what agrees best first; what stands against it only in its place
             for place, whole in enumerate(wholes):
                 if found[place] is not None:
                     continue

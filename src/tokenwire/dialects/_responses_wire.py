@@ -170,23 +170,21 @@ _ASKING: Final = frozenset(
 )
 
 IN_ITEM: Final = Fields(
-    words=frozenset({"type", "status"}),
-    texts=frozenset({"id", "call_id", "name"}),
-    lists=frozenset({"content", "summary"}),
-    others=frozenset(
-        {
-            *("role", "phase", "encrypted_content", "arguments", "input", "output", "error"),
-            *("server_label", "approval_request_id", "created_by", "format", "async"),
-        }
-    ),
+    words={"type", "status"},
+    texts={"id", "call_id", "name"},
+    lists={"content", "summary"},
+    others={
+        *("role", "phase", "encrypted_content", "arguments", "input", "output", "error"),
+        *("server_label", "approval_request_id", "created_by", "format", "async"),
+    },
 )
 """Fields of messages, thoughts and calls."""
 
 IN_PART: Final = Fields(
-    words=frozenset({"type"}),
-    texts=frozenset({"text", "refusal"}),
-    lists=frozenset({"annotations"}),
-    others=frozenset({"logprobs"}),
+    words={"type"},
+    texts={"text", "refusal"},
+    lists={"annotations"},
+    others={"logprobs"},
 )
 """Fields of the parts of a message."""
 

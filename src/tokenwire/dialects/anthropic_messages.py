@@ -141,10 +141,10 @@ _TOOL_BLOCKS: Final = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 # Fields of the blocks that are told piece by piece; those of others are told whole.
 _IN_BLOCK: Final = Fields(
-    words=frozenset({"type"}),
-    texts=frozenset({"text", "thinking", "signature", "id", "name"}),
-    lists=frozenset({"citations"}),
-    others=frozenset({"input", "caller", "cache_control"}),
+    words={"type"},
+    texts={"text", "thinking", "signature", "id", "name"},
+    lists={"citations"},
+    others={"input", "caller", "cache_control"},
 )
 
 _decode_json = JSONDecoder(EventWire).decode
@@ -268,10 +268,8 @@ class Decoder:
                 if not again and len(block) > 1:
                     self._remember(block, index)
         events += _beside(message, frame)
-        if message.usage is not None:
-            usage = _usage(message.usage, final=False, frame=frame)
-            if usage not in (Usage(), _ZERO_USAGE):
-                events.append(usage)
+        if message.usage is not None and _counts(message.usage) not in (_NO_COUNTS, _ZERO_COUNTS):
+            events.append(_usage(message.usage, final=False, frame=frame))
         return events
 
     def _receive_completion(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
@@ -299,7 +297,10 @@ class Decoder:
         events = self._calls.begin(frame)
         if kind == "text":
             text = text_in(block, "text")
-            events += [Token(text, part=index, frame=frame)] if text else []
+            if text:
+                events.append(Token(text, part=index, frame=frame))
+            elif len(block) == 2 and block.get("text") == "":
+                return events  # nearly always it only begins
             for note in list_of(block.get("citations")):
                 events.append(Data("citation", note, 0, index, frame=frame))
         elif kind == "thinking":
@@ -419,10 +420,8 @@ class Decoder:
             events.append(Data("context_management", wire.context_management, frame=frame))
         if raw:
             events += self._finish(raw, frame)
-        if wire.usage is not None:
-            usage = _usage(wire.usage, final=True, frame=frame)
-            if usage != _NO_COUNTS:
-                events.append(usage)
+        if wire.usage is not None and _counts(wire.usage) != _NO_COUNTS:
+            events.append(_usage(wire.usage, final=True, frame=frame))
         return events
 
     def _finish(self, raw: str, frame: Frame) -> list[Event]:
@@ -439,9 +438,19 @@ class Decoder:
 
 
 _NO_DETAILS: Final = DetailsWire()
-_NO_COUNTS: Final = Usage(final=True)
-_ZERO_USAGE: Final = Usage(0, 0)
+_NO_COUNTS: Final = (None, None, None, None, None)
+_ZERO_COUNTS: Final = (0, 0, None, None, None)
 """A request has at least one token: a start that counts none does not know."""
+
+
+def _counts(wire: UsageWire) -> tuple[int | None, ...]:
+    return (
+        wire.input_tokens,
+        wire.output_tokens,
+        wire.cache_read_input_tokens,
+        wire.cache_creation_input_tokens,
+        None if wire.output_tokens_details is None else wire.output_tokens_details.thinking_tokens,
+    )
 
 
 def _json(arguments: Any) -> str:

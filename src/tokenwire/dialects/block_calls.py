@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tokenwire.dialects.json_balance import JSONBalance
+from tokenwire.dialects.json_balance import is_whole
 from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.toolcalls import CUTTING
 from tokenwire.dialects.wire import MAX_INDEX, MalformedError
@@ -24,7 +24,7 @@ _MAY_CUT = CUTTING | {"refusal", "other"}
 class Call:
     """A call that is not complete yet."""
 
-    __slots__ = ("balance", "closed", "held", "id", "key", "said")
+    __slots__ = ("closed", "held", "id", "key", "said")
 
     def __init__(self, key: str, id: str | None, held: str, room: Room) -> None:
         self.key = key
@@ -32,7 +32,6 @@ class Call:
         self.held = held  # the input that stood in the beginning of the block
         self.closed = False  # the end of its block came
         self.said = Pieces(room)
-        self.balance = JSONBalance()
 
 
 class BlockCalls:
@@ -68,12 +67,12 @@ class BlockCalls:
             frame: Where.
             index: The block, if it is a call's: one that is open there ends.
         """
-        return [
-            event
-            for place, call in list(self._open.items())
-            if call.closed or place == index
-            for event in self._end(place, frame)
-        ]
+        events: list[Event] = []
+        if self._open:
+            for place, call in list(self._open.items()):
+                if call.closed or place == index:
+                    events += self._end(place, frame)
+        return events
 
     def open(self, index: int, id: str | None, held: str) -> str:
         """A call begins; its key.
@@ -102,8 +101,8 @@ class BlockCalls:
             else:
                 self.open(index, None, "")
                 call = self._open[index]
-        if call.balance.closed and call.said.agreement(piece) == 2:
-            return []  # all of it once more
+        if len(piece) == call.said.length and _is_again(call, piece):
+            return []
         call.held = ""  # said in pieces
         return [self._say(call, piece, frame)]
 
@@ -118,6 +117,8 @@ class BlockCalls:
     def finish(self, reason: Reason | None, frame: Frame) -> list[Event]:
         """The end of the answer, which closes what is open; None: no reason was said."""
         events: list[Event] = []
+        if not self._open:
+            return events
         for index, call in list(self._open.items()):
             proven = call.closed if reason is None else reason not in _MAY_CUT
             if call.held or call.said.length or proven:
@@ -134,11 +135,15 @@ class BlockCalls:
         """Nothing more of this call can come. It is complete, if its JSON is whole."""
         call = self._open.pop(index)
         events: list[Event] = [self._say(call, call.held, frame)] if call.held else []
-        if call.balance.whole:
+        if call.said.kept and is_whole(call.said.text()):
             events.append(ToolCall(call.key, complete=True, frame=frame))
         return events
 
     def _say(self, call: Call, piece: str, frame: Frame) -> Event:
         call.said.add(piece)
-        call.balance.add(piece)
         return ToolCall(call.key, arguments=piece, frame=frame)
+
+
+def _is_again(call: Call, piece: str) -> bool:
+    """Are these all of the arguments once more?"""
+    return call.said.agreement(piece) == 2 and piece[:1] in "{[" and is_whole(piece)

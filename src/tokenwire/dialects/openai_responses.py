@@ -156,6 +156,8 @@ class Decoder:
         if self._speaking is not None:
             went_on = self._speaking.said.length > self._length
             self._items.ids_last |= went_on and self._spoke_as.item_id is not None
+            if wire.type == "response.output_text.done" and self._is_repeated(wire):
+                return ()
             self._speaking = None
         try:
             self._receive_event(wire)
@@ -163,13 +165,28 @@ class Decoder:
             events.append(malformed(frame, reason))
         return events
 
+    def _is_repeated(self, wire: EventWire) -> bool:
+        """Is this the text that speaks, whole? Nearly every one that ends is."""
+        before, text = self._spoke_as, self._speaking
+        return (
+            text is not None
+            and wire.item_id == before.item_id
+            and wire.output_index == before.output_index
+            and wire.content_index == before.content_index
+            and isinstance(wire.text, str)
+            and not wire.logprobs
+            and text.said.agreement(wire.text) == 2
+        )
+
     def _receive_event(self, wire: EventWire) -> None:
         kind = wire.type or self._frame.event
         if not kind.startswith(PREFIX):
             self._receive_other(wire, kind)
             return
+        if kind in SILENT:
+            return
         piece = text_or_none(wire.delta)
-        match kind.removeprefix(PREFIX):
+        match kind[len(PREFIX) :]:
             case "output_text.delta" if piece or wire.logprobs:
                 self._receive_text(wire, piece)
             case "reasoning_text.delta" if piece:
@@ -185,11 +202,12 @@ class Decoder:
                 | "mcp_call_arguments.delta"
             ) if piece:
                 item = self._items.of_piece(item_type_of(kind), _names(wire))
-                beside = {"call_id": wire.call_id, "name": wire.name}
-                self._events += self._calls.receive_piece(item, piece, beside, self._frame)
+                named = {"call_id": wire.call_id, "name": wire.name}
+                self._events += self._calls.receive_piece(item, piece, named, self._frame)
             case "output_text.done" | "refusal.done" as name:
                 part = {"type": name.removesuffix(".done"), "text": wire.text}
-                self._receive_part(part | {"refusal": wire.refusal}, wire)
+                beside = {"refusal": wire.refusal, "logprobs": wire.logprobs}
+                self._receive_part(part | beside, wire)
             case "content_part.done":
                 self._receive_part(wire.part, wire)
             case "reasoning_text.done":
@@ -226,7 +244,7 @@ class Decoder:
                 self._events.append(Data(name, wire.delta, frame=self._frame))
             case name if name.startswith("reasoning."):  # Perplexity's
                 self._receive_step(wire, name)
-            case _ if kind in SILENT or (kind.endswith(".delta") and wire.delta == ""):
+            case _ if kind.endswith(".delta") and wire.delta == "":
                 pass
             case _ if kind.endswith(WORKING):
                 self._events.append(Heartbeat(kind, frame=self._frame))
@@ -326,9 +344,13 @@ class Decoder:
                 events and from 0 in the item.
             taken: Where the item is told as a whole: its texts that other parts of it are.
         """
+        here = item.texts.get((kind, index))
+        if here is not None and here not in (taken or ()) and here.said.agreement(whole) == 2:
+            if taken is not None:
+                taken.add(here)
+            return here
         told = (text for (one, _), text in item.texts.items() if one == kind)
         left = [*islice((text for text in told if text not in (taken or ())), COMPARED)]
-        here = item.texts.get((kind, index))
         if here is not None and here not in (taken or ()):
             left = [here, *left]
         ranks = [(text.said.agreement(whole), text) for text in left]

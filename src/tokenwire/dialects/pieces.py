@@ -35,21 +35,34 @@ class Pieces:
             longer, and what comes whole behind it counts as told.
     """
 
-    __slots__ = ("_kept", "_loose", "_room", "length", "several")
+    __slots__ = ("_joined", "_kept", "_loose", "_room")
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._kept: list[str] | None = []  # pieces that were joined; None: they found no room
+        self._joined = 0  # characters of those
         self._loose: list[str] = []
-        self.length = 0
-        self.several = False  # more than one piece was told
+
+    @property
+    def length(self) -> int:
+        """Characters that were told."""
+        return self._joined + sum(map(len, self._loose))
+
+    @property
+    def several(self) -> bool:
+        """Was more than one piece told, or a long one, which nobody says twice?"""
+        return len(self._loose) + (2 if self._joined else 0) > 1
+
+    @property
+    def kept(self) -> bool:
+        """Was there room for all of it?"""
+        return self._kept is not None
 
     def add(self, piece: str) -> None:
         """A further piece was told."""
-        self.several = self.length > 0
-        self.length += len(piece)
-        self._loose.append(piece)
-        if len(self._loose) == _LOOSE or len(piece) > _LONG:
+        loose = self._loose
+        loose.append(piece)
+        if len(loose) == _LOOSE or len(piece) > _LONG:
             self._keep()
 
     def rest_of(self, whole: str) -> str | None:
@@ -60,6 +73,10 @@ class Pieces:
         """
         if self._kept is None or not whole:
             return ""
+        if len(whole) >= self.length:  # nearly always it is the same, several times over
+            text = self.text()
+            if whole.startswith(text):
+                return whole[len(text) :]
         at = 0
         for piece in (*self._kept, *self._loose):
             if not whole.startswith(piece, at):
@@ -82,10 +99,12 @@ class Pieces:
 
     def text(self) -> str:
         """All that was told; empty where it was not kept."""
-        self._keep()
+        if self._loose:
+            self._keep()
         if self._kept is None:
             return ""
-        self._kept[:] = ["".join(self._kept)]
+        if len(self._kept) != 1:
+            self._kept[:] = ["".join(self._kept)]
         return self._kept[0]
 
     def _is_trimmed(self, whole: str) -> bool:
@@ -94,6 +113,7 @@ class Pieces:
 
     def _keep(self) -> None:
         joined = "".join(self._loose)
+        self._joined += len(joined)
         self._loose.clear()
         if self._kept is not None:
             self._room.left -= len(joined)
