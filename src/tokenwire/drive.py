@@ -153,6 +153,7 @@ def _shown(cause: Exception | None) -> Exception | None:
 # would have the loop to itself.
 WORK: Final = 500
 WORK_SIZE: Final = 256
+MUCH: Final = 4096
 
 
 async def take_turn() -> None:
@@ -281,8 +282,9 @@ async def _arun(
                 if raising and type(event) is Error and event.fatal:
                     raise StreamError(event) from _shown(cause)
                 yield event
-                work -= 1
-                if work < 0:
+                if work:
+                    work -= 1
+                else:
                     work = WORK
                     await take_turn()
             if parser.closed:
@@ -295,10 +297,11 @@ async def _arun(
                 cause = error
                 parser.connection_lost(words_of(error), kind=failures.kind_of(error))
             else:
-                work -= len(data) // WORK_SIZE
-                if work < 0:
-                    work = WORK
-                    await take_turn()
+                if len(data) > MUCH:  # of little the events are counted
+                    work -= len(data) // WORK_SIZE
+                    if work < 0:
+                        work = WORK
+                        await take_turn()
                 parser.receive_data(data)
     finally:
         try:
