@@ -10,12 +10,14 @@ import zlib
 from typing import Any
 
 import pytest
+import requests
 from tests.adapters.clients import Client as Reader
 from tests.adapters.clients import Reading
 from tests.adapters.live import LiveServer, Peer, answer, chunk, head
 from tests.adapters.test_stream import EVERY, Client
 
 from tokenwire import Deadlines, Done, Error, Reconnecting, RetryPolicy, StreamError, Token
+from tokenwire.adapters import requests as requests_adapter
 from tokenwire.resume import NEVER
 
 STREAM = "Content-Type: text/event-stream"
@@ -198,6 +200,22 @@ def test_no_redirect_takes_credentials_along(
         assert b"hidden" not in request
         assert b"x-client: 2" in request.lower()
         assert request.startswith(b"GET " if status == 302 else b"POST ")
+
+
+def test_parameters_of_a_session_are_not_added_to_where_it_is_led(server: LiveServer) -> None:
+    def script(peer: Peer) -> None:
+        if len(server.requests) > 1:
+            peer.send(*answer([WHOLE], "length"))
+        else:
+            peer.send(head("Location: /b?c=d", "Content-Length: 0", status="307 Elsewhere"))
+
+    with requests.Session() as session:
+        session.trust_env = False
+        session.params = {"key": "hidden"}
+        with requests_adapter.stream(session, "POST", server.play(script), dialect="sse") as given:
+            assert list(given) == EVENTS
+    assert b"?key=hidden " in server.requests[0]
+    assert server.requests[1].startswith(b"POST /b?c=d HTTP")
 
 
 def test_cookies_that_responses_set(every: Client, server: LiveServer) -> None:

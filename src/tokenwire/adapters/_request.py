@@ -74,6 +74,11 @@ class Way:
         self._most = most
         self._hops = 0
 
+    @property
+    def is_led(self) -> bool:
+        """Others have said what the URL is: nothing of the client's own belongs into it."""
+        return self.elsewhere or self._hops > 0
+
     def leads_on(self, head: Head) -> bool:
         """Is this response a redirect to follow? Then `request` is what to ask next."""
         if head.status not in REDIRECTS or self._hops >= self._most:

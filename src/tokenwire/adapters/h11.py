@@ -27,7 +27,7 @@ from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, Head
 from tokenwire.errors import LocalProtocolError
 from tokenwire.limits import DEFAULT_LIMITS, Limits
-from tokenwire.request import Request
+from tokenwire.request import Request, words_of
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
@@ -233,7 +233,7 @@ class _Transport:
         except TimeoutError:
             raise
         except (OSError, ValueError) as error:  # the latter of a name that none can be
-            raise UnreachableError(str(error)) from error
+            raise UnreachableError(words_of(error)) from error
         self._exchange = exchange = Exchange(connection, opened)
         try:
             with suppress(*FAILURES.lost):  # the answer may be there all the same, or tells as much

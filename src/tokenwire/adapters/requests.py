@@ -183,7 +183,7 @@ class _Transport:
         try:
             with self._interrupt.within(timeout) as left:
                 while True:
-                    head = self._ask(way.request, left(), elsewhere=way.elsewhere)
+                    head = self._ask(way, left())
                     if not self._follows or not way.leads_on(head):
                         return head
                     self._leave()
@@ -191,7 +191,8 @@ class _Transport:
             self.close(complete=False)
             raise
 
-    def _ask(self, request: Request, timeout: float | None, *, elsewhere: bool) -> Head:
+    def _ask(self, way: Way, timeout: float | None) -> Head:
+        request = way.request
         # What the session would add, and this request left out as it goes elsewhere.
         headers: dict[str, str | bytes | None] = {
             name: None for name in self._session.headers if request.header(name) is None
@@ -209,11 +210,12 @@ class _Transport:
         response = self._session.request(
             request.method,
             request.url,
+            params=_unset(self._session.params) if way.is_led else None,
             headers=headers,
             data=request.body,
             timeout=limit,
             stream=True,
-            auth=_nobody if elsewhere else None,
+            auth=_nobody if way.elsewhere else None,
             hooks={"response": hooks},
         )
         self._response, self._chunks = response, _chunks(response)
@@ -267,6 +269,11 @@ class _Timeout(Timeout):
         connection = asker().get("conn")
         self._told[1].hold(getattr(connection, "sock", None))
         return super().read_timeout
+
+
+def _unset(params: Any) -> Any:
+    """What leaves out the parameters that a session adds to each URL."""
+    return dict.fromkeys(params) if hasattr(params, "keys") else {}
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
