@@ -55,6 +55,8 @@ def test_memory_is_bounded_and_then_nothing_is_compared() -> None:
     assert first.rest_of("x") is None
     assert (second.rest_of("x"), second.text()) == ("", "")
     assert (first.kept, second.kept) == (True, False)
+    late = said("abc", room=2)
+    assert (late.rest_of("abcd"), late.kept) == ("", False)
     for _ in range(1000):
         second.add("c")
     assert second.length == 1600

@@ -75,6 +75,8 @@ class Pieces:
             return ""
         if len(whole) >= self.length:  # nearly always it is the same, several times over
             text = self.text()
+            if self._kept is None:
+                return ""
             if whole.startswith(text):
                 return whole[len(text) :]
         at = 0
