@@ -1222,6 +1222,14 @@ def test_an_error_that_is_a_text(text: str) -> None:
     assert only_error("[ERROR]").message == "[ERROR]"
 
 
+@pytest.mark.parametrize("dialect", ["openai-chat", "cohere-v2"])
+@pytest.mark.parametrize("text", [": OPENROUTER PROCESSING", "ping", '"PING"', " keep-alive "])
+def test_a_sign_of_life_where_a_payload_should_be(text: str, dialect: str) -> None:
+    """Gateways write comments into the data: nothing of the answer is lost with it."""
+    assert events(text, dialect=dialect)[0] == Heartbeat(text.strip())
+    assert events(text, delta(content="a"), text, stop(), "[DONE]")[-1] == Done("stop")
+
+
 @pytest.mark.parametrize("text", ["errors are human", "no error", "terror: none"])
 def test_a_text_that_is_no_error(text: str) -> None:
     assert events(text)[0].kind == "malformed"  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
     UNREADABLE,
     MalformedError,
+    is_heartbeat,
     json_or_text,
     malformed,
     read_leniently,
@@ -54,6 +55,8 @@ def read_frame(
         pass
     if not data.strip():
         return (Heartbeat(frame.event, frame=frame),)
+    if is_heartbeat(data):
+        return (Heartbeat(frame.text.strip(), frame=frame),)
     try:
         values = read_leniently(data, schema)
     except MalformedError as reason:

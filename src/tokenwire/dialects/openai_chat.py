@@ -49,6 +49,7 @@ from tokenwire.dialects.wire import (
     UNREADABLE,
     MalformedError,
     is_done_sentinel,
+    is_heartbeat,
     json_or_text,
     json_text,
     malformed,
@@ -172,6 +173,8 @@ class Decoder:
             return self._receive_done(frame)
         if not data.strip():
             return (Heartbeat(frame.event, frame=frame),)
+        if is_heartbeat(data):
+            return (Heartbeat(frame.text.strip(), frame=frame),)
         if frame.event == "error":
             return (self._error(read_error(json_or_text(data)), frame),)
         try:

@@ -138,6 +138,20 @@ def is_json(data: bytes) -> bool:
     return True
 
 
+def is_heartbeat(data: bytes) -> bool:
+    """Is this a sign of life that stands where a payload should?
+
+    Gateways write comments, and words for a ping, into ``data:``.
+    """
+    said = data.strip(b' "\r\n\t')
+    return said.startswith(b":") or said.lower() in _SIGNS_OF_LIFE
+
+
+_SIGNS_OF_LIFE: Final = frozenset(
+    {b"ping", b"[ping]", b"keep-alive", b"keepalive", b"keep_alive", b"heartbeat", b"[heartbeat]"}
+)
+
+
 def json_or_text(data: bytes) -> Any:
     """The JSON value of a payload, or its text where it is none."""
     try:
