@@ -75,7 +75,7 @@ class Pieces:
             return ""
         if len(whole) >= self.length:  # nearly always it is the same, several times over
             text = self.text()
-            if self._kept is None:
+            if not self.kept:
                 return ""
             if whole.startswith(text):
                 return whole[len(text) :]
