@@ -351,6 +351,21 @@ def test_all_up_to_the_place_is_old_then() -> None:
     assert other.doubt is not None
 
 
+def test_a_jump_back_is_read_anew_where_a_decoder_remembers() -> None:
+    """It would add up once more what it saw over this connection."""
+    made = Place(get_dialect("langgraph").resumption)
+    for frame in frames("1", "2", "3"):
+        made.was_delivered(frame)
+        made.delivered(Cursor("id", frame.id))
+    for before, back in ((["3", "4"], "2"), (["1", "2"], "1")):
+        made.reconnected()
+        new(made, *before)
+        assert made.doubt is None
+        assert made.was_delivered(Frame(b"x", id=back))
+        assert made.doubt is not None
+        assert made.doubt.kind == "truncated"
+
+
 def test_what_is_new_before_the_place_came_is_another_answer() -> None:
     made = Place(get_dialect("openai-responses").resumption)
     told = [Frame(b'{"sequence_number":%d}' % number) for number in range(8)]

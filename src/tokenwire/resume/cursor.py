@@ -96,6 +96,7 @@ class Place:
         "_told",
         "_unnamed",
         "_visit",
+        "_went_on",
         "_window",
         "begins",
         "cursor",
@@ -138,6 +139,7 @@ class Place:
         """A connection begins."""
         self._here: str | None = None  # the place at which its frames are
         self._is_old = False  # that lies before the one that was delivered last
+        self._went_on = False  # some of them were new
         self._met = False  # they came as far as that
         self._all_comes = False  # all of the answer comes again, and not as far as that yet
         self._unnamed = 0  # frames since the last name that is not old
@@ -319,8 +321,12 @@ class Place:
     @property
     def comes_again(self) -> bool:
         """Frames will come once more that do not say that they were delivered, or perhaps will."""
-        can_begin_anew = self._resumption is not None and self._resumption.beginning is not None
-        return self.tail.said.length > 0 or (can_begin_anew and self.tail.head.length > 0)
+        if self.tail.said.length:
+            return True
+        if self._resumption is None or self._resumption.beginning is None:
+            return False
+        # A decoder that remembers has seen these too, whether or not they said anything.
+        return self.tail.head.length > 0 or self.evidence.has_prelude or self._unnamed > 0
 
     @property
     def kept_cursor(self) -> Cursor:
@@ -428,6 +434,7 @@ class Place:
         """A frame that names no place of its own, behind the one before it."""
         if not self._is_old:
             self._unnamed += 1
+            self._went_on = True
             if self._told:
                 self._told.append((None, "", said))
             else:
@@ -464,6 +471,13 @@ class Place:
 
     def _revisit(self, name: str, said: bytes, *, is_last: bool) -> None:
         """An old place comes once more: it must say what it said."""
+        if self._jumps_back(name):
+            self.doubt = Error(
+                "truncated",
+                f"the service went back to {self.cursor.kind} {name!r:.80}, which it had passed",
+                recovery=Recovery.RESUME,
+            )
+            return
         known = self.evidence.at(name)
         if self.evidence.is_first(name) and not is_last:
             self._all_comes, self._chain = True, SILENT
@@ -479,6 +493,12 @@ class Place:
             self._here, self._is_old, self._met = name, True, False
             self._visit = Named(name, said)
             self._rewind()
+
+    def _jumps_back(self, name: str) -> bool:
+        """Would a decoder that remembers see once more what it saw over this very connection?"""
+        if self._counts or self._resumption is None or self._resumption.beginning is None:
+            return False
+        return self._went_on or (self._here is not None and self.evidence.is_first(name))
 
     def _leave_visit(self) -> None:
         """An old place was told to its end: it must have said what it said."""
@@ -516,6 +536,7 @@ class Place:
         if self.doubt is not None:
             return True
         self._here, self._is_old, self._all_comes, self._unnamed = name, False, False, 0
+        self._went_on = True
         if self._again:
             self.tail.place_named()
         self._told.append((value, name, said))

@@ -181,7 +181,9 @@ class Evidence:
 
     def begins_again(self) -> None:
         """What stands behind the last place comes once more, in whatever pieces."""
-        if self._last is not None:
+        if self._last is None:
+            self._prelude = SILENT
+        else:
             self._last = Named(self._last.name, self._last.said)
             self._recent[self._last.name] = self._last
 
