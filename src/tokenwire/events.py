@@ -297,7 +297,8 @@ class Done(Event, frozen=True, gc=False, eq=False):
     """The stream ended as its vendor ends it. The last event.
 
     Attributes:
-        reason: Why the first choice ended.
+        reason: Why the first choice ended, and so what to do now: ``tool_calls`` asks the client
+            to do something, also where `Finished` found no call of a tool.
     """
 
     reason: Reason = "other"

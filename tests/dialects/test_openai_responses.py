@@ -997,7 +997,7 @@ def test_calls_that_xai_runs_itself() -> None:
         head = {"type": "custom_tool_call", "call_id": "c", **fields}
         found = events(added(head), done({**head, "input": "q"}), end())
         assert Completion.from_events(found).choices[0].tool_calls[0].provider_executed
-        assert found[-1] == Done("stop")
+        assert found[-2:] == [Finished(0, "tool_calls", "completed"), Done("stop")]
     piece = say("custom_tool_call_input.delta", delta="q")
     late = done({"type": "custom_tool_call", "name": "x_user_search", "input": "q"})
     assert events(piece, late)[1] == ToolCall("0", name="x_user_search", provider_executed=True)
@@ -1023,7 +1023,11 @@ def test_calls_that_xai_runs_itself() -> None:
     ],
 )
 def test_what_the_client_must_do_is_asked_of_it(item: dict[str, Any], reason: Any) -> None:
-    assert events(done(item), end("completed", item))[-1] == Done(reason)
+    """Only `Done` says it: these are no calls of a tool, which `Finished` tells."""
+    assert events(done(item), end("completed", item))[-2:] == [
+        Finished(0, "stop", "completed"),
+        Done(reason),
+    ]
 
 
 def test_a_call_that_was_answered_asks_nobody() -> None:

@@ -38,6 +38,11 @@ class Calls:
         """Is there a call that the service does not run itself?"""
         return any(not call.served for _, call in self._all)
 
+    @property
+    def are_of_tools(self) -> bool:
+        """Is there a call that the wire calls one of the caller's tools, whoever runs it?"""
+        return any(item.type != "mcp_call" for item, _ in self._all)
+
     def receive_piece(
         self, item: Item, piece: str, said: Mapping[str, Any], frame: Frame
     ) -> list[Event]:

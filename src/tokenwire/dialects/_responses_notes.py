@@ -30,8 +30,9 @@ NOTES: Final = Notes(
         "Q29: GitHub Copilot makes up a new item_id for every event; others send no indices, or 0"
         " for all, or shift them. Items are told apart by ids, indices, names and content.",
         "A call is complete when its item is closed or the answer completed, and its JSON whole.",
-        "Items after which the client must act, as computer_call or mcp_approval_request, are Data,"
-        " and the answer ends with tool_calls; so do calls, but for those that xAI runs itself.",
+        "Done says what the client must do: tool_calls behind calls of its tools, and behind items"
+        " as computer_call or mcp_approval_request, which are Data; stop where xAI ran the calls"
+        " itself. Finished says what the wire calls it: tool_calls wherever a tool was called.",
         "Q31: new events come monthly and are Unknown.",
         "Bedrock counts the parts of a message from 1 in its events and from 0 in the item.",
     ),

@@ -522,9 +522,15 @@ class Decoder:
             self._receive_output(response.output)
         self._events += self._calls.close_all(self._frame, cut=status != "completed")
         reason: Reason = "other"
+        done: Reason | None = None
         if status == "completed":
+            # The wire has no word for it. `Finished` tells what the model wrote last by the wire's
+            # own types: a call of a tool, or none. `Done` tells what the client must do: a
+            # computer_call is no call of a tool and asks for an answer, and what xAI runs itself
+            # looks like a call of the caller's tool and asks for none.
             asking = self._calls.ask_the_client or self._asking.keys() - self._answered.keys()
-            reason = "tool_calls" if asking else "stop"
+            reason = "tool_calls" if self._calls.are_of_tools else "stop"
+            done = "tool_calls" if asking else "stop"
         elif status == "incomplete" and response.incomplete_details is not None:
             reason = reason_for(response.incomplete_details.reason, INCOMPLETE_REASONS)
         elif status == "cancelled":
@@ -532,7 +538,7 @@ class Decoder:
         self._events.append(Finished(0, reason, response.status or kind, frame=self._frame))
         if response.usage is not None:
             self._events.append(usage_of(response.usage, self._frame))
-        self._events.append(Done(reason, frame=self._frame))
+        self._events.append(Done(done or reason, frame=self._frame))
 
 
 def _names(wire: EventWire) -> Names:
