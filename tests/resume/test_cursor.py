@@ -390,3 +390,12 @@ def test_ids_of_an_event_source_may_come_again() -> None:
     assert made.evidence.names == ("2", "1")
     made.told(Data("message", "a"), moved=False, within_frame=False)
     assert not made.tail.said.length
+
+
+def test_a_place_that_is_named_once_more_and_says_nothing() -> None:
+    """As by a service that is asked from time to time."""
+    made = place("1=a")
+    assert made.was_delivered(Frame(b"", id="1"))
+    assert made.doubt is None
+    assert not made.was_delivered(Frame(b""))
+    assert new(made, "2=b") == ["2=b"]
