@@ -172,7 +172,7 @@ class Calls:
         Versions before 5.1 and other servers give no reason, for an error or an abort has an event
         of its own: it is a stop then, or the calls wait to be run.
         """
-        finished = choice.finish(raw, frame)
+        finished: list[Event] = choice.finish(raw, frame)
         if raw is None and finished:
             choice.reason = "tool_calls" if self.wait else "stop"
             finished = [Finished(0, choice.reason, None, frame=frame)]

@@ -28,7 +28,7 @@ import re
 import string
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from msgspec.json import Decoder, encode
 
@@ -101,14 +101,14 @@ class Envelope:
         self._learnt = 0  # characters by the time when it was last asked to learn
         self._wait = self._skip = 0  # frames between trials, and until the next one
 
-    def attach(self, framer: Any, limits: Limits) -> None:
+    def attach(self, framer: object, limits: Limits) -> None:
         """Take note of the wire on which the frames come, so that `take_chunk` may be asked.
 
         Call it before the first frame is decoded, and again where a stream goes on over another
         framer: with limits below what a chunk may have, that framer must see each chunk.
         """
         fits = hasattr(framer, "frame_start") and limits.max_event_size >= MAX_CHUNK
-        framing: type[LineFraming] | None = type(framer) if fits else None
+        framing = cast("type[LineFraming]", type(framer)) if fits else None
         if framing is not self._framing:
             self._framing = framing
             self.forget()  # what was learnt stood on another wire

@@ -37,7 +37,7 @@ from tokenwire.dialects._langgraph_wire import is_answer
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import is_list, is_mapping, json_or_text, plain_text
-from tokenwire.events import Data, Done, Event, Heartbeat, Started, Token, Unknown
+from tokenwire.events import Data, Done, Event, Heartbeat, Reason, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.request import Known, Request
@@ -156,7 +156,8 @@ class Decoder:
         if status == "failed":
             message = plain_text(data.get("error")) or "the run failed without a message"
             return (told, VendorError(message).event(frame))
-        reason = {"completed": messages.reason, "interrupted": "pause"}.get(status)
+        reasons: dict[str, Reason] = {"completed": messages.reason, "interrupted": "pause"}
+        reason = reasons.get(status)
         if reason is None:
             self._ending.told = "open"
             return (told,)

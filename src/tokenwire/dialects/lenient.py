@@ -18,7 +18,6 @@ import json
 from base64 import b64decode
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache
-from math import isfinite
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from msgspec import Struct, inspect
@@ -148,7 +147,7 @@ class _Readers:
             if not isinstance(value, dict):
                 return _nothing_or_refused(value)
             said: dict[str, Any] = {}
-            for name, one in value.items():
+            for name, one in cast("Mapping[str, Any]", value).items():
                 place = f"{path}.{name}" if path else name
                 field = fields.get(name)
                 if field is None:
@@ -202,7 +201,7 @@ def _list_reader(item: _Reader) -> _Reader:
         if not isinstance(value, list):
             return _nothing_or_refused(value)
         found: list[Any] = []
-        for at, one in enumerate(value):
+        for at, one in enumerate(cast("Iterable[Any]", value)):
             place = f"{path}[{at}]"
             read = item(one, place, unread)
             if read is _REFUSED:
@@ -252,7 +251,7 @@ def _read_int(value: Any, path: str, unread: _Unread) -> Any:
         return _REFUSED
     if isinstance(value, int):
         return value
-    if isinstance(value, float) and isfinite(value) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and value.isascii() and len(value) <= _MAX_DIGITS:
         digits = value.strip().removeprefix("-")
@@ -303,9 +302,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _Number):
         return float(value)
     if isinstance(value, list):
-        return [_plain(one) for one in value]
+        return [_plain(one) for one in cast("Iterable[Any]", value)]
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: _plain(one) for name, one in cast("Mapping[str, Any]", value).items()}
     return value
 
 

@@ -255,7 +255,7 @@ class Decoder:
             events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
         self._nameless = chunk.id == "" and self._nameless is not False
         choices = chunk.choices or ()
-        if len(choices) == 1 == choices[0].index:
+        if len(choices) == 1 and choices[0].index == 1:
             self._see_whether_it_counts(chunk.id)
         self._last_id = chunk.id
         for wire in choices:

@@ -149,8 +149,9 @@ class _Unaided:
 
     def __init__(self, decoder: StatefulDecoder) -> None:
         self._decoder = decoder
-        if hasattr(decoder, "receive_loss"):
-            self.receive_loss = decoder.receive_loss
+        receive_loss = getattr(decoder, "receive_loss", None)
+        if receive_loss is not None:
+            self.receive_loss = receive_loss
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         return self._decoder.receive_frame(frame)
