@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.answers import comments, errors, texts, words
 from tests.dialects.checks import assert_reads, assert_round_trip, sent, sse, told
 from tests.reading import read
 
@@ -20,6 +23,7 @@ from tokenwire import (
     Unknown,
 )
 from tokenwire.dialects.anthropic_complete import ANTHROPIC_COMPLETE
+from tokenwire.dialects.anthropic_messages import STOP_REASONS
 
 HEAD = {"type": "completion", "id": "compl_1", "model": "claude-2.1", "stop": None}
 WIRE = (
@@ -65,3 +69,21 @@ def test_what_it_cannot_say() -> None:
     encoder.send(Token("a"))
     with pytest.raises(LocalProtocolError, match="Done comes after a Finished"):
         encoder.send(Done())
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Event]:
+    """What the wire can say."""
+    content = st.builds(Token, texts) | st.builds(Heartbeat, comments.map(str.strip))
+    said: list[Event] = draw(st.lists(st.builds(Started, words, words), max_size=1))
+    said += draw(st.lists(content, max_size=6))
+    if draw(st.booleans()):
+        return [*said, draw(errors)]
+    raw = draw(st.sampled_from([*STOP_REASONS, "brand_new"]))
+    reason = STOP_REASONS.get(raw, "other")
+    return [*said, Finished(0, reason, raw), Done(reason)]
+
+
+@given(answers())
+def test_what_was_written_is_read_the_same(said: list[Event]) -> None:
+    assert_round_trip(ANTHROPIC_COMPLETE, said)

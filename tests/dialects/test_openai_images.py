@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.answers import comments, counts, texts, words
 from tests.dialects.checks import assert_reads, assert_round_trip, sse, told
 from tests.reading import read
 
-from tokenwire import Data, Done, Error, Event, Finished, Unknown, Usage
+from tokenwire import Data, Done, Error, Event, Finished, Heartbeat, Unknown, Usage
 from tokenwire.dialects.openai_images import OPENAI_IMAGES
 
 PARTIAL = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": "AA=="}
@@ -55,4 +58,21 @@ def test_errors_and_what_is_not_known() -> None:
 
 def test_round_trip() -> None:
     said = [*SAID[:2], SAID[3], SAID[4]]
+    assert_round_trip(OPENAI_IMAGES, said)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Event]:
+    """Previews and an image as this wire can say them."""
+    preview = st.builds(Data, st.just("partial_image"), st.just(PARTIAL))
+    content = preview | st.builds(Heartbeat, comments.map(str.strip))
+    said: list[Event] = draw(st.lists(content, max_size=6))
+    if draw(st.booleans()):
+        return [*said, Error("vendor", draw(texts), draw(words))]
+    final = st.builds(Usage, counts, counts, counts, final=st.just(True))
+    return [*said, SAID[1], *draw(st.lists(final, max_size=1)), Finished(0, "stop"), Done("stop")]
+
+
+@given(answers())
+def test_what_was_written_is_read_the_same(said: list[Event]) -> None:
     assert_round_trip(OPENAI_IMAGES, said)
