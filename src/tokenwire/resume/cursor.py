@@ -81,10 +81,12 @@ class Place:
         "_digests",
         "_event",
         "_fed",
+        "_fruitless",
         "_here",
         "_id",
         "_is_blank",
         "_is_held",
+        "_is_proven",
         "_is_old",
         "_met",
         "_ignored",
@@ -132,6 +134,8 @@ class Place:
         self._ignored: str | int | None = None
         self._told: list[tuple[str | int | None, str, bytes]] = []  # read, and not delivered yet
         self._again = False  # the frames come over a connection that goes on
+        self._fruitless = 0  # connections in a row that brought nothing new
+        self._is_proven = False  # the one before showed how the service counts, and no more
         self._begin()
         self._reached = self._start()
 
@@ -314,6 +318,7 @@ class Place:
         for one in [one for one in self._digests if one <= value]:
             self.evidence.named(str(one), self._digests.pop(one))
         self._move(cursor)
+        self._fruitless, self._is_proven = 0, False
         return True
 
     # --- over the next connection ---
@@ -340,15 +345,19 @@ class Place:
         """From where the service is asked to go on: where it counts, a little before the place.
 
         Only what is sent once more shows that it counts as it did. Where the last events are so
-        much alike that they would be the same elsewhere, all is asked for.
+        much alike that they would be the same elsewhere, all is asked for. Where connections break
+        before they bring more than that, less is asked for, and once the one before has shown how
+        the service counts, nothing.
         """
         if self.is_ambiguous:
             return Cursor(self.cursor.kind)
-        if not self._counts or self.cursor.value is None:
+        if not self._counts or self.cursor.value is None or self._is_proven:
             return self.cursor
-        places = self.evidence.latest(_OVERLAP + 1)
+        overlap = max(1, _OVERLAP >> 2 * self._fruitless)
+        places = self.evidence.latest(overlap + 1)
         said = [one.said for one in places[1:]]
-        if len(said) < _OVERLAP or UNKNOWN in said or _repeats(said):
+        is_short = len(said) < (1 if self._fruitless else overlap)
+        if is_short or UNKNOWN in said or _repeats(said):
             return Cursor(self.cursor.kind, 0)
         return Cursor(self.cursor.kind, int(places[0].name))
 
@@ -378,6 +387,8 @@ class Place:
             self._reached = int(asked.value or 0)
             self._is_old = self._reached < self._start()
             self._all_comes = self._is_old and not self._reached
+            self._met = not self._is_old
+            self._fruitless, self._is_proven = self._fruitless + 1, False
         prelude = self.evidence.has_prelude
         self.tail.reconnected(asked_for_all=self._all_comes, prelude=prelude)
         self.evidence.begins_again()
@@ -486,11 +497,12 @@ class Place:
         if (known is not None and is_proof and known.said != said) or not (
             is_proof or (self._all_comes and not is_last)
         ):
-            self.doubt = self.differs()
+            self.doubt, self._is_proven = self.differs(), False
         elif is_last:
             self._arrive(name)
         else:
             self._here, self._is_old, self._met = name, True, False
+            self._prove_count()
             self._visit = Named(name, said)
             self._rewind()
 
@@ -518,9 +530,15 @@ class Place:
         if self._all_comes and not self.evidence.agrees(prelude, self._chain):
             self.doubt = self.differs()
             return
+        self._prove_count()
         self._here, self._is_old, self._met, self._all_comes = name, False, True, False
         self._unnamed = 0
         self._rewind()
+
+    def _prove_count(self) -> None:
+        """An event came again as it was. From the beginning that shows nothing of the counting."""
+        is_only = len(self.evidence.latest(2)) == 1
+        self._is_proven = self._counts and (is_only or not self._all_comes)
 
     def _rewind(self) -> None:
         """What came so far lies before the place: only now comes what was delivered behind it."""
