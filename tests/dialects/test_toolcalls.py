@@ -78,6 +78,37 @@ def bare(*arguments: str) -> list[Fragment]:
     return [Fragment(arguments=piece) for piece in arguments]
 
 
+def test_pieces_that_are_counted_apart_from_the_head() -> None:
+    """Bare arguments of an index that no call has are of the call that lacks them."""
+    whole = [("a", "f", '{"x":1}', True), ("b", "g", '{"y":2}', True)]
+    first = at(0, "a", "f", '{"x":1}')
+    assert calls(first, at(0, "b", "g", '{"y":'), at(1, arguments="2}")) == whole
+    assert calls(first, at(1, "b", "g"), at(2, arguments='{"y":'), at(2, arguments="2}")) == whole
+    assert calls(at(1, "a", "f", '{"x":'), at(0, arguments="1}")) == whole[:1]
+    # Arguments that came before their name: the call before is whole, or theirs begin anew.
+    assert calls(first, at(1, arguments='{"y":2}'), at(1, "b", "g")) == whole
+    begun = at(0, "a", "f", '{"x":')
+    assert calls(begun, at(1, arguments='{"y":2}'), at(1, "b", "g"), at(0, arguments="1}")) == whole
+    assert calls(at(3, arguments="{}")) == [(None, None, "{}", True)]
+    text = [Fragment(0, "a", "f", "ls", free=True)]
+    assert calls(text, at(1, arguments="{}")) == [("a", "f", "ls", True), (None, None, "{}", True)]
+
+
+def test_an_empty_object_that_stood_in_for_arguments() -> None:
+    """It was told and cannot be taken back: it is never complete, and what follows is a call."""
+    stood_in, begun = at(0, "a", "f", "{}"), ("a", "f", "{}", False)
+    whole = ("a", "f", '{"x":1}', True)
+    assert calls(stood_in, at(0, arguments='{"x":'), at(0, arguments="1}")) == [begun, whole]
+    assert calls(stood_in, at(0, "a", "f", '{"x":1}')) == [begun, whole]
+    assert calls(stood_in, at(0, arguments="{}")) == [("a", "f", "{}", True)]
+    assert calls(stood_in, at(0, "b", "g", '{"x":1}')) == [
+        ("a", "f", "{}", True),
+        ("b", "g", '{"x":1}', True),
+    ]
+    long = "i" * 300
+    assert calls(at(0, long, "f", "{}"), at(0, arguments='{"x":1}'))[1] == (None, *whole[1:])
+
+
 def test_entries_that_say_nothing_are_no_calls() -> None:
     nothing = Fragment()
     assert calls([nothing], [nothing, nothing], at(1)) == []
@@ -228,7 +259,7 @@ def test_arguments_that_change_where_they_are_whole_each_time() -> None:
 
 
 def test_what_is_no_value_is_no_repetition() -> None:
-    assert calls(at(0, "a", "f", "{}"), at(0, "a", "", "{x")) == [("a", "f", "{}{x", False)]
+    assert calls(at(0, "a", "f", "[]"), at(0, "a", "", "{x")) == [("a", "f", "[]{x", False)]
     assert calls(at(0, "a", "f", "7"), at(0, "a", "", "{")) == [("a", "f", "7{", False)]
     assert calls(at(0, "a", "f", "{}"), at(0, "a", "", "]")) == [("a", "f", "{}]", False)]
     long = json.dumps({"x": "y" * 1000})

@@ -120,9 +120,7 @@ class Choice:
         accents = None if type(delta) is DeltaWire else delta
         if delta.reasoning_content or delta.reasoning or delta.reasoning_details or accents:
             self._receive_thought(delta, frame, events)
-        if delta.content and not (
-            (last or delta.tool_calls) and self._is_repetition(delta.content)
-        ):
+        if delta.content and not ((last or delta.tool_calls) and self.is_repetition(delta.content)):
             self.receive_content(delta.content, frame, events)
         if delta.refusal:
             self._refused = True
@@ -164,7 +162,7 @@ class Choice:
                 self._think(event.text)
             events.append(event)
 
-    def _is_repetition(self, content: Any) -> bool:
+    def is_repetition(self, content: Any) -> bool:
         """Is this all of the text once more?
 
         Some gateways put the whole message into the delta that ends it or that calls a tool. A text

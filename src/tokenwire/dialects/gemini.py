@@ -300,8 +300,8 @@ class Decoder:
             choice = self._choices[index] = _Choice(index)
         if candidate.content is not None:
             parts = candidate.content.parts or []
-            if candidate.finish_reason and len(parts) == 1 and choice.is_repeated(parts[0]):
-                parts = []
+            if candidate.finish_reason:
+                parts = [part for part in parts if not choice.is_repeated(part)]
             for part in parts:
                 if part.text or part.function_call not in _NO_CALL or part.inline_data is not None:
                     choice.refute()

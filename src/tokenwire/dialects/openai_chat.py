@@ -295,9 +295,10 @@ class Decoder:
             finish = None
         if wire.delta is not None:
             choice.receive_delta(wire.delta, frame, events, last=bool(finish))
-        elif wire.text:
+        elif wire.text and not (finish and choice.is_repetition(wire.text)):
             choice.receive_content(wire.text, frame, events)
-        elif accents is not None and accents.message is not None:
+        if accents is not None and accents.message is not None and (finish or wire.delta is None):
+            # Beside a delta it repeats that alone, until the end, where some tell all of it.
             choice.receive_delta(choice.news_in(accents.message), frame, events, whole=True)
         if wire.logprobs is not None and says_something(wire.logprobs):
             events.append(Data("logprobs", wire.logprobs, index, frame=frame))

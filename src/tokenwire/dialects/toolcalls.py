@@ -6,7 +6,9 @@ arguments, make a new id for each fragment, or send names late and in pieces. In
 1. A fragment that says nothing is nothing, and begins no call.
 2. An id that is known continues its call, whatever the index; but not under another index *and*
    another name, for some servers have one id for all calls.
-3. With an index: the call of that index. It is another call that begins there where the arguments
+3. With an index: the call of that index. Bare arguments under an index that no call has go on with
+   the last call while its own are not whole: some gateways count heads and pieces apart. It is
+   another call that begins there where the arguments
    of the first are whole and a name or an id differs, or others are said with the name once more;
    where both have ids, they differ and a name comes too; and where neither has an id and the names
    differ. Else an id that is new is one more of the same call.
@@ -24,6 +26,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tokenwire.dialects.json_balance import JSONBalance
 from tokenwire.dialects.said import Said
@@ -198,6 +201,9 @@ class ToolCallSlots:
                 slot = self._in_order[max(begun + position - bare, 0)] if begun else None
             else:
                 slot = self._find(one)
+            if slot is not None and _stood_in(slot, one):
+                one = self._in_its_place(slot, one)
+                slot = None
             begins = slot is None or self._begins_another(slot, one)
             id, name, text = one.id, one.name, one.arguments
             if slot is None or begins:
@@ -245,6 +251,8 @@ class ToolCallSlots:
         same = self._by_id.get(_short(one.id)) if one.id else None
         if one.index is not None:
             there = self._by_index.get(one.index)
+            if there is None and not (one.id or one.name):
+                return self._last if _takes(self._last, one) else None
             if same is None or (there is not None and there.id == same.id):
                 return there
             if one.name and same.name and _short(one.name) != same.name:
@@ -269,6 +277,12 @@ class ToolCallSlots:
 
     def _has_id(self, slot: _Slot, id: str) -> bool:
         return slot.id == _short(id) or self._by_id.get(_short(id)) is slot
+
+    def _in_its_place(self, slot: _Slot, one: Fragment) -> Fragment:
+        """The same for a call of its own: what stood in for it is never complete."""
+        del self._touched[slot.number]
+        id, name = (known if isinstance(known, str) else None for known in (slot.id, slot.name))
+        return replace(one, id=one.id or id, name=one.name or name)
 
     # --- what is new ---
 
@@ -355,6 +369,28 @@ def _goes_on(slot: _Slot, one: Fragment) -> bool:
     begun = slot.length > 0 and not slot.ended
     named = not one.name or _short(one.name) == slot.name
     return begun and named and bool(one.arguments) and not _opens(one.arguments)
+
+
+def _takes(slot: _Slot | None, one: Fragment) -> bool:
+    """Can bare arguments only be this call's?"""
+    if slot is None or slot.free or slot.ended:
+        return False
+    return not slot.length or not _opens(one.arguments)
+
+
+def _stood_in(slot: _Slot, one: Fragment) -> bool:
+    """Was an empty object told only because the arguments were not there yet?
+
+    Gateways that read Anthropic's wire send its ``input: {}`` so, and then the pieces.
+    """
+    return (
+        slot.length == 2
+        and not (slot.told or one.whole)
+        and slot.text == "{}"
+        and one.arguments.lstrip().startswith("{")
+        and one.arguments != "{}"
+        and not (one.name and _short(one.name) != slot.name)
+    )
 
 
 def _whole_name(slot: _Slot, name: str) -> str:
