@@ -178,7 +178,157 @@ def gemini_rows() -> Iterator[Row]:
     )
 
 
-ROWS: list[Row] = [*chat_rows(), *gemini_rows()]
+def responses_rows() -> Iterator[Row]:
+    def event(name: str, **said: Any) -> dict[str, Any]:
+        return {"type": f"response.{name}", **said}
+
+    def function(number: int = 1, name: str = "find", arguments: str = "") -> dict[str, Any]:
+        ids = {"id": f"fc_{number}", "call_id": f"call_{number}"}
+        return {"type": "function_call", **ids, "name": name, "arguments": arguments}
+
+    def message(content: Any) -> dict[str, Any]:
+        return {"type": "message", "id": "m", "role": "assistant", "content": content}
+
+    def written(*texts: str) -> list[dict[str, Any]]:
+        return [{"type": "output_text", "text": text} for text in texts]
+
+    def end(*output: Any, name: str = "completed") -> dict[str, Any]:
+        usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+        said = {"id": "resp_7", "status": "completed", "output": [*output], "usage": usage}
+        return event(name, response=said)
+
+    piece, text = "function_call_arguments.delta", "output_text.delta"
+    begun = event("created", response={"id": "resp_7", "model": "owl"})
+    stopped = {"finish": ("stop", "completed"), "usage": (3, 2, 5), "end": "stop"}
+    called = {"finish": ("tool_calls", "completed"), "usage": (3, 2, 5), "end": "tool_calls"}
+    whole, other = ("call_1", "find", PARIS, True), ("call_2", "sort", '{"by":2}', True)
+    click = {"type": "computer_call", "call_id": "c", "action": {"type": "click"}}
+    searched = {"type": "custom_tool_call", "call_id": "xs_7", "name": "f", "input": "{}"}
+    grown: list[dict[str, Any]] = []
+    for at, so_far in enumerate(('{"city', '{"city":"Pa', PARIS)):
+        grown += [
+            event("output_item.added", output_index=at, item=function()),
+            event(piece, output_index=at, item_id="fc_1", delta=so_far),
+            event("output_item.done", output_index=at, item=function(arguments=so_far)),
+        ]
+    for kind, wrong, events, said in (
+        (
+            "K1",
+            "a message whose content is a text, and no list of parts",
+            [end(message("Hi"))],
+            {"text": "Hi", **stopped},
+        ),
+        (
+            "K1",
+            "arguments as an object in a piece, at their end and in the item",
+            [
+                event("output_item.added", output_index=0, item=function()),
+                event(piece, output_index=0, delta={"city": "Paris"}),
+                event("function_call_arguments.done", output_index=0, arguments={"city": "Paris"}),
+                end(function() | {"arguments": {"city": "Paris"}}),
+            ],
+            {"calls": [whole], **called},
+        ),
+        (
+            "K2",
+            "pieces of two calls are named by call ids in the place of the items'",
+            [
+                event("output_item.added", item=function()),
+                event("output_item.added", item=function(2, "sort")),
+                event(piece, item_id="call_1", delta='{"city":'),
+                event(piece, item_id="call_2", delta='{"by":'),
+                event(piece, item_id="call_1", delta='"Paris"}'),
+                event(piece, item_id="call_2", delta="2}"),
+                end(function(arguments=PARIS), function(2, "sort", '{"by":2}')),
+            ],
+            {"calls": [whole, other], **called},
+        ),
+        (
+            "K2",
+            "an item of its own for each piece, with all arguments so far, under a new index",
+            [*grown, end(function(arguments=PARIS))],
+            {"calls": [whole], **called},
+        ),
+        (
+            "K2",
+            "two parts of a message are one part of it in the end",
+            [
+                event(text, output_index=0, content_index=0, delta="A"),
+                event(text, output_index=0, content_index=1, delta="B"),
+                end(message(written("AB"))),
+            ],
+            {"text": "AB", **stopped},
+        ),
+        (
+            "K2",
+            "the items of the answer are listed in another order",
+            [
+                event("reasoning_summary_text.delta", output_index=0, summary_index=0, delta="Hm"),
+                event(text, output_index=1, content_index=0, delta="Hi"),
+                end(
+                    message(written("Hi")),
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm"}]},
+                ),
+            ],
+            {"text": "Hi", "thought": "Hm", **stopped},
+        ),
+        (
+            "K3",
+            "the tail of a text stands in its end alone",
+            [
+                event(text, output_index=0, content_index=0, delta="Hel"),
+                event("output_text.done", output_index=0, content_index=0, text="Hello"),
+                end(),
+            ],
+            {"text": "Hello", **stopped},
+        ),
+        (
+            "K3",
+            "the answer ends as one of the Realtime API does",
+            [
+                event(text, output_index=0, content_index=0, delta="Hi"),
+                end(message(written("Hi")), name="done"),
+            ],
+            {"text": "Hi", **stopped},
+        ),
+        (
+            "K5",
+            "the client is asked for a click, which is no call of a tool",
+            [event("output_item.done", output_index=0, item=click), end(click)],
+            {**stopped, "end": "tool_calls", "data": ["click"]},
+        ),
+        (
+            "K5",
+            "a call that xAI ran itself asks the client for nothing",
+            [event("output_item.done", output_index=0, item=searched), end(searched)],
+            {"calls": [("xs_7", "f", "{}", True)], "served": [True], **called, "end": "stop"},
+        ),
+        (
+            "K6",
+            "cut arguments whose item was closed are not complete",
+            [
+                event("output_item.added", output_index=0, item=function()),
+                event(piece, output_index=0, delta='{"city":'),
+                event("output_item.done", output_index=0, item=function(arguments='{"city":')),
+                end(),
+            ],
+            {"calls": [("call_1", "find", '{"city":', False)], **called},
+        ),
+        (
+            "K11",
+            "two equal pieces are two",
+            [
+                event(text, output_index=0, content_index=0, delta="ha"),
+                event(text, output_index=0, content_index=0, delta="ha"),
+                end(message(written("haha"))),
+            ],
+            {"text": "haha", **stopped},
+        ),
+    ):
+        yield Row(kind, wrong, "openai-responses", typed(begun, *events), said)
+
+
+ROWS: list[Row] = [*chat_rows(), *gemini_rows(), *responses_rows()]
 
 
 # --- the test ---

@@ -52,6 +52,8 @@ class Calls:
         over = _is_over(item, call)
         if over and call.said.agreement(piece) == 2:
             return events  # all of it once more
+        if item.closed and not over and _opens_again(call, piece):
+            piece = call.said.rest_of(piece) or ""
         if call.complete:
             return [*events, Data(f"{item.type}_arguments.delta", piece, frame=frame)]
         if not call.said.length and not call.held and _is_empty(piece):
@@ -195,6 +197,18 @@ def agreement(item: Item, whole: str) -> int:
 def _is_over(item: Item, call: Call) -> bool:
     """Are its arguments whole, as far as one can tell?"""
     return call.complete or (item.type != "custom_tool_call" and call.balance.closed)
+
+
+def _opens_again(call: Call, piece: str) -> bool:
+    """Does a call that was closed go on with all of its arguments, and more?
+
+    So do those who make an item of each piece, and close it.
+    """
+    return (
+        len(piece) >= call.said.length > 0
+        and piece.lstrip().startswith("{")
+        and call.said.agreement(piece) > 0
+    )
 
 
 def _is_empty(arguments: str) -> bool:

@@ -4,7 +4,7 @@ Gateways leave indices out, send 0 for all, shift them between an item's events,
 for every event; the answer as a whole lists items in another order, and not all of them. So an item
 is told by everything that is said of it together, strongest first:
 
-1. a call id that is known, or an id that is known of an item of this type;
+1. a call id that is known, or an id that is known of an item of this type, or as a call id;
 2. the last item of its type at its output index (of all, where the index is missing), unless it is
    closed, or another call id or name stands against it;
 3. for a whole: an item whose pieces agree with it; for a piece: the item that was announced
@@ -237,7 +237,8 @@ class Items:
         return item.is_over or self.ids_last
 
     def _known(self, type: str, names: Names) -> Item | None:
-        for kind, id in (("", names.call_id), (type, names.id)):
+        # The last for those who name a call in the place of its item.
+        for kind, id in (("", names.call_id), (type, names.id), ("", names.id)):
             item = self._by_id.get((kind, _short(id))) if id else None
             if item is not None and item.type == type:
                 self.ids_last |= bool(kind)

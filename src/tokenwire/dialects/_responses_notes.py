@@ -38,6 +38,7 @@ NOTES: Final = Notes(
     ),
     doubtful=(
         "response.cancelled: read as an end that was cancelled.",
+        "response.done, the end of the Realtime API: read as an end that its status tells.",
         "keepalive events.",
         "Perplexity's response.reasoning.* events: the thought is Reasoning, the rest Data.",
     ),

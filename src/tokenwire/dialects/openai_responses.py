@@ -226,7 +226,7 @@ class Decoder:
             case "output_item.added" if is_mapping(wire.item):
                 self._receive_announced(wire.item, wire.output_index)
             case "output_item.done" if is_mapping(wire.item):
-                said = wire.item
+                said = _with_parts(wire.item)
                 whole = _whole(said, wire.output_index)
                 item = self._items.of_whole(whole.type, whole.names, whole.agreement)
                 self._receive_item(item, said)
@@ -238,6 +238,8 @@ class Decoder:
             # [M] that there is a `response.cancelled`; the status is documented.
             case "completed" | "incomplete" | "failed" | "cancelled" as status:
                 self._receive_end(_response_in(wire), status, kind)
+            case "done":  # of the Realtime API; some write it here, and the status tells how
+                self._receive_end(_response_in(wire), "completed", kind)
             case "image_generation_call.partial_image" as name:
                 self._events.append(Data(name, wire.partial_image_b64, frame=self._frame))
             case name if kind in DATA_DELTAS:
@@ -365,6 +367,8 @@ class Decoder:
         rest = text.said.rest_of(whole)
         if rest == "" and text.said.doubles(whole):
             rest = None
+        elif rest and rest == "".join(one.said.text() for one in left if one is not text):
+            return text  # several texts, told as one
         if rest:
             self._tell(rest, text, kind)
         elif rest is None:
@@ -502,7 +506,7 @@ class Decoder:
 
     def _receive_output(self, output: list[Any]) -> None:
         """The whole answer, for what no event brought before."""
-        items = [item for item in output if is_mapping(item)]
+        items = [_with_parts(item) for item in output if is_mapping(item)]
         wholes = [_whole(said, None) for said in items]
         for item, said in zip(self._items.of_answer(wholes), items, strict=True):
             self._receive_item(item, said)
@@ -543,6 +547,14 @@ class Decoder:
 
 def _names(wire: EventWire) -> Names:
     return Names(wire.output_index, wire.item_id, wire.call_id, wire.name)
+
+
+def _with_parts(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item; a text in the place of its parts is one, as it is where items are sent."""
+    content = said.get("content")
+    if said.get("type") == "message" and isinstance(content, str) and content:
+        return {**said, "content": [{"type": "output_text", "text": content}]}
+    return said
 
 
 def _whole(said: Mapping[str, Any], output: int | None) -> Whole:
