@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import pytest
 
 from tokenwire.events import Data, Done, Event, Finished, Reasoning, Token, ToolCall, Usage
@@ -79,6 +82,18 @@ def test_what_is_new(delivered: list[Event], again: list[Event], new: list[Event
 )
 def test_what_differs(delivered: list[Event], again: list[Event]) -> None:
     assert received(tail(*delivered), *again) is None
+
+
+def test_values_that_are_nested_as_deep_as_can_be_read() -> None:
+    """To write them takes as many steps as to read them did, and a few more were taken since."""
+    deep: Any = 1
+    for _ in range(sys.getrecursionlimit() + 100):
+        deep = [deep]
+    tail = Tail()
+    tail.add(Data("search", deep))
+    tail.reconnected(asked_for_all=False)
+    assert tail.receive(Data("search", deep)) == []
+    assert tail.receive(Token("a")) == [Token("a")]
 
 
 def test_a_second_break_before_all_was_said_again() -> None:

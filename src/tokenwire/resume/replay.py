@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tokenwire.dialects.wire import json_text
 from tokenwire.events import (
     Data,
     Done,
@@ -71,6 +72,10 @@ class Said(Struct, frozen=True, array_like=True):
 
 NOTHING: Final = Said()
 
+# Kinds of `Data` that tell of the making of an answer and are other ones each time it is made: that
+# they come again is enough. All others are of what it says.
+ABOUT: Final = frozenset({"extra", "metrics", "prompt_progress", "timings", "trace"})
+
 END: Final = "\0"
 """Stands between what is said: no name has it in it, and JSON cannot."""
 
@@ -78,24 +83,35 @@ END: Final = "\0"
 def channel_of(event: Event) -> tuple[Channel, str] | None:
     """Where an event says something and what, or None where it says nothing of the answer.
 
-    A tool call's id is another each time, and does not count.
+    A tool call's id is another each time, and does not count. The value of a `Data` may be large,
+    as a sound is, and a checksum stands for it.
     """
     match event:
         case Token(text=text, index=index, part=part):
             return ("text", index, str(part)), text
-        case Reasoning(text=text, index=index, part=part):
-            return ("reasoning", index, str(part)), text
+        case Reasoning(text=text, index=index, part=part, signature=signature):
+            end = f"{END}{signature}{END}" if signature else ""
+            return ("reasoning", index, str(part)), text + end
         case Refusal(text=text, index=index):
             return ("refusal", index, ""), text
         case ToolCall(key=key, index=index, name=name, arguments=arguments):
             end = END if event.complete else ""
             return ("call", index, _short(key)), (f"{name}{END}" if name else "") + arguments + end
-        case Data(kind=kind, index=index):
-            return ("data", index, ""), kind + END
+        case Data(kind=kind, index=index, value=value):
+            told = "" if kind in ABOUT else NOTHING.and_then(value_of(value)).shown
+            return ("data", index, ""), f"{kind}{END}{told}{END}"
         case Finished(index=index, reason=reason):
             return ("finished", index, ""), reason
         case _:
             return None
+
+
+def value_of(value: object) -> str:
+    """The value of a `Data` as a text; nothing of one nested more deeply than can be written."""
+    try:
+        return json_text(value)
+    except TypeError:  # of a dialect that puts into it what is not of JSON
+        return repr(value)
 
 
 def _short(key: str) -> str:
@@ -216,8 +232,12 @@ class Replay:
 def rest_of(event: Event, text: str) -> list[Event]:
     """The event with only the rest of its text; its id and name were told before."""
     match event:
-        case Token() | Reasoning() | Refusal():
+        case Token() | Refusal():
             return [replace(event, text=text)] if text else []
+        case Reasoning():
+            said, signs, _ = text.partition(END)  # a signature is told whole
+            rest = replace(event, text=said, signature=event.signature if signs else None)
+            return [rest] if text else []
         case ToolCall(complete=complete):
             arguments = text.removesuffix(END) if complete else text
             return [replace(event, id=None, name=None, arguments=arguments)] if text else []

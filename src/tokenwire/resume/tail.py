@@ -18,7 +18,16 @@ text before the cursor, which a `Reset` would have to give again, is not kept. S
 from __future__ import annotations
 
 from tokenwire.events import Data, Done, Event, Reasoning
-from tokenwire.resume.replay import END, MAX_HELD, NOTHING, Channel, Said, channel_of, rest_of
+from tokenwire.resume.replay import (
+    END,
+    MAX_HELD,
+    NOTHING,
+    Channel,
+    Said,
+    channel_of,
+    rest_of,
+    value_of,
+)
 
 
 class _Transcript:
@@ -42,7 +51,9 @@ class _Transcript:
 
 def _written(event: Event) -> tuple[Channel | None, str]:
     """What an event says, and where, if the text there can be cut in other ways."""
-    if isinstance(event, Data) or (isinstance(event, Reasoning) and event.signature):
+    if isinstance(event, Data):
+        return None, f"{event.kind}{END}{value_of(event.value)}{END}{event.index}{END}{event.part}"
+    if isinstance(event, Reasoning) and event.signature:
         return None, repr(event)
     return channel_of(event) or (None, repr(event))
 
