@@ -7,6 +7,7 @@ request is what its protocol asks for, or there is none and an `Error` says why.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.resume import playbook
@@ -445,6 +446,45 @@ def test_a_process_that_takes_over_while_it_is_asked_does_not_ask_again() -> Non
     play(plain, "open POST /answer")
     again = Checkpoint.from_json(plain.checkpoint(0).to_json())
     play(session("sse", checkpoint=again), "open POST /answer")
+
+
+def asks_again(running: Session, **options: Any) -> bool:
+    """Would a session that takes over with this checkpoint send the request once more?"""
+    stored = Checkpoint.from_json(running.checkpoint(0).to_json())
+    other = session("mcp", post("/mcp", CALL), checkpoint=stored, **options)
+    return isinstance(other.next_effect(0), OpenRequest)
+
+
+def test_nor_does_one_that_takes_over_at_any_time_later() -> None:
+    """What became of the request stays unknown, also when the session has ended over it."""
+    for failure in ((lost(),), (head(500), "read", EOF), (head(), "read", data(b"id: 1\n"), EOF)):
+        ended = session("mcp", post("/mcp", CALL))
+        play(ended, ASKED, *failure)
+        while not isinstance(ended.next_effect(0), Ended):
+            assert not asks_again(ended)
+        assert not asks_again(ended)
+    left = session("mcp", post("/mcp", CALL))
+    play(left, ASKED)
+    left.cancel()
+    assert not asks_again(left)
+    before = session("mcp", post("/mcp", CALL))
+    before.cancel()
+    assert asks_again(before)
+
+
+def test_one_that_takes_over_between_two_replays_needs_the_same_leave() -> None:
+    running = session("mcp", post("/mcp", CALL), strategies=("replay",))
+    play(running, ASKED, lost(), "reconnecting 1 by replay: transport", "sleep 0")
+    assert not asks_again(running)
+    assert asks_again(running, strategies=("replay",))
+
+
+def test_one_that_takes_over_asks_again_for_what_was_not_taken() -> None:
+    for status in (401, 429, 503):
+        running = session("mcp", post("/mcp", CALL))
+        play(running, ASKED, head(status), "read", EOF, "close")
+        running.next_effect(0)
+        assert asks_again(running), status
 
 
 def test_a_restart_does_not_ask_again_either() -> None:

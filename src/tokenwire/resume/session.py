@@ -160,6 +160,7 @@ class Session:
         "_fingerprint",
         "_given_up",
         "_hops",
+        "_is_unsure",
         "_jitter",
         "_joining",
         "_known",
@@ -225,6 +226,8 @@ class Session:
         self._over = False  # the body ended, and what it left is still to be delivered
         self._broken: tuple[ErrorKind, str] | None = None
         self._restarting = False  # what came is still to be delivered
+        # A request went out, and nobody knows yet what became of it, or ever will.
+        self._is_unsure = False
         self._hops = 0  # redirects of this connection
         self._until = 0.0
         self._pieces: list[tuple[bytes, Cursor | None]] = []  # not yet read; the next one last
@@ -430,7 +433,7 @@ class Session:
             head=self._place.tail.head,
             id=kept_id(self._known.id),
             headers=kept(self._known.headers),
-            begun=bool(self._taken) or (not self._planner.repeatable and self._is_asking),
+            begun=bool(self._taken) or (not self._planner.repeatable and self._is_unsure),
             backoff=self._backoff,
             elapsed=self._clocks.elapsed(now) if self._clocks is not None else self._elapsed,
             said=tuple(self._digest.channels.items()),
@@ -478,6 +481,7 @@ class Session:
         self._permit = permit
         clocks.connecting(now)
         self._phase = _Phase.OPENING
+        self._is_unsure = True
         self._sent, self._hops = self._plan.request, 0
         self._effects.append(OpenRequest(self._sent, clocks.waiting(now)))
 
@@ -650,7 +654,9 @@ class Session:
     def _next_plan(self, error: Error | None, *, sent: bool = True) -> Plan | None:
         if self._taken:
             return self._go_on_plan(error)
-        return self._planner.again(error, sent=sent)
+        plan = self._planner.again(error, sent=sent)
+        self._is_unsure = plan is None or plan.method == "replay"  # that the caller allowed here
+        return plan
 
     def _go_on_plan(self, error: Error | None) -> Plan | None:
         if error is not None:
