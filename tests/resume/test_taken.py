@@ -31,6 +31,7 @@ from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Error, Event, Finished, Heartbeat, Started, Token, Unknown, Usage
 from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
 from tokenwire.request import Request
 from tokenwire.resume.backoff import RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
@@ -556,3 +557,64 @@ def test_a_name_that_the_request_had_is_no_sign() -> None:
         asked = post("/mcp", b"{}", ("Mcp-Session-Id", "a"))
         taken.head(names, asked, {"mcp-session-id": value, "x": "y"})
         assert bool(taken) is expected
+
+
+# --- a service that never comes to the end ---
+
+
+def requests_of(running: Session, wires: Iterator[bytes], *, most: int) -> int:
+    """How often a service is asked that breaks each answer off behind the next of these wires."""
+    asked = 0
+    while asked <= most and not isinstance(effect := running.next_effect(0.0), Ended):
+        match effect:
+            case OpenRequest():
+                asked += 1
+                media_type = running.dialect.media_types[0]
+                running.response_started(200, {"content-type": media_type}, 0.0)
+                running.receive_data(next(wires), 0.0)
+            case ReadData():
+                running.connection_lost("reset", 0.0)
+            case Sleep(until=until):
+                running.timer_fired(until)
+            case _:
+                pass
+    return asked
+
+
+def broken_off(name: str, text: str) -> bytes:
+    """The beginning of an answer that says this."""
+    encoder = StreamEncoder(name)
+    try:
+        return encoder.send(Started("answer-1", "m")) + encoder.send(Token(text))
+    except LocalProtocolError:  # it has no such event
+        return StreamEncoder(name).send(Token(text))
+
+
+def test_an_answer_that_is_never_whole_is_asked_for_a_few_times() -> None:
+    """A replay that says the same again, with its places, or something else, is no progress."""
+    seen = 0
+    for name in ALL:
+        dialect = get_dialect(name)
+        if name == "event-stream" or dialect.encoder is None:
+            continue
+        for texts in (["one"] * 20, [f"text {number}" for number in range(20)]):
+            wires = [broken_off(name, text) for text in texts]
+            named = dialect.framer is SSEFramer  # any gateway may number the events
+            for before in (b"", b"id: 1\n") if named else (b"",):
+                running = session(
+                    name, strategies=("replay",), retry=RetryPolicy(initial_delay=0, max_attempts=3)
+                )
+                asked = requests_of(running, iter([before + wire for wire in wires]), most=10)
+                assert 1 < asked <= 4, (name, texts, before)
+                seen += 1
+    assert seen > 100
+
+
+def test_a_replay_that_comes_further_each_time_is_asked_for_on() -> None:
+    words = [f"{number} " for number in range(12)]
+    wires = ["".join(f"id: {at}\ndata: {one}\n\n" for at, one in enumerate(words[:far]))
+             for far in range(1, 12)]  # fmt: skip
+    running = session(
+        "sse", strategies=("replay",), retry=RetryPolicy(initial_delay=0, max_attempts=3)
+    )
+    assert requests_of(running, (wire.encode() for wire in wires), most=9) == 10

@@ -736,7 +736,7 @@ class Session:
         if self._answer is not None:
             self._answer.add(event)
         clocks.delivered(event)
-        if type(event) in PROGRESS:
+        if type(event) in PROGRESS and not self._is_told_anew:
             self._backoff = self._backoff.progressed()
 
     def _mark_place(self) -> bool:
@@ -749,11 +749,22 @@ class Session:
             # Progress too where nothing came with it: a service that is asked from time to time
             # names a new place each time.
             self._taken.place(self._place.cursor)
-            self._backoff = self._backoff.progressed()
+            if self._plan.method != "replay":  # in which the places were there before
+                self._backoff = self._backoff.progressed()
         if self._counted is not None and not (self._parser.inside_frame or self._parser.buffered):
             moved = self._place.counted(self._counted)
             self._counted = None
         return moved
+
+    @property
+    def _is_told_anew(self) -> bool:
+        """What comes took the old answer back, and is no step beyond it.
+
+        A service that never gets to the end, and says something else each time, is not asked for
+        ever.
+        """
+        joining = self._joining
+        return self._plan.method == "replay" and isinstance(joining, Replay) and joining.diverged
 
     def _is_holding(self) -> bool:
         """What is held to be joined was not delivered, and lies before any cursor of its answer."""
