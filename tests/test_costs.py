@@ -59,7 +59,10 @@ def test_an_idle_parser(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", BODIES)
 def test_a_parser_between_two_tokens(dialect: str) -> None:
-    """It keeps what stands around the text, and nothing of what it handed out."""
+    """It keeps what stands around the text, and the beginning of a text that may come again whole.
+
+    Nothing else of what it handed out.
+    """
     wire = [BODIES[dialect](n) for n in range(4)]
 
     def waiting() -> StreamParser:
@@ -70,7 +73,7 @@ def test_a_parser_between_two_tokens(dialect: str) -> None:
         return parser
 
     _, size, _ = traced(lambda: [waiting() for _ in range(1000)])
-    assert size <= 2048 * 1000
+    assert size <= 2200 * 1000
 
 
 @pytest.mark.parametrize("size", [None, 16, 4096, 1 << 20])
