@@ -223,6 +223,21 @@ def test_thoughts_of_googles_agents() -> None:
     assert told(artifact(thought, plain), COMPLETED)[1:3] == [Reasoning("Hm"), Token("a")]
 
 
+def test_what_stands_where_parts_should_is_told() -> None:
+    """As `Data`, once; one part that is in no list is the part."""
+    said = {"artifactId": ["a"], "parts": 6}
+    assert told({"artifactUpdate": {"taskId": "t", "artifact": said}}, COMPLETED)[1:3] == [
+        Data("extra", {"artifactId": ["a"]}),
+        Data("extra", {"parts": 6}),
+    ]
+    alone = {"artifactUpdate": {"artifact": {"artifactId": "a", "parts": {"text": "a"}}}}
+    assert told(alone, COMPLETED)[0] == Token("a")
+    odd = [{"text": "a", "metadata": "x"}, {"text": "b", "metadata": {"adk_thought": 6}}, "c"]
+    value = {"parts[0].metadata": "x", "parts[1].metadata.adk_thought": 6}
+    events = told(artifact(*odd), artifact(*odd, append=False), COMPLETED)
+    assert events[1:-2] == [Token("a"), Token("b"), Data("file", "c"), Data("extra", value)]
+
+
 def test_half_surrogates_are_kept() -> None:
     wire = sse(artifact({"text": "a"}), COMPLETED).replace(b'"a"}', b'"\\ud83d"}')
     assert read([wire], A2A).events[1] == Token("\ud83d")

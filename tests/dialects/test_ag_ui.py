@@ -280,6 +280,12 @@ def test_thinking_of_older_versions() -> None:
     assert events[1:-2] == [Reasoning("Hm")]
 
 
+def test_what_stands_where_a_piece_should_is_told() -> None:
+    odd = event("TEXT_MESSAGE_CHUNK", messageId="m", delta=["a"])
+    events = told(STARTED, odd, event("TEXT_MESSAGE_CHUNK", delta=6), FINISHED)
+    assert events[1:3] == [Data("extra", {"delta": ["a"]}), Token("6")]
+
+
 # --- runs ---
 
 
@@ -289,7 +295,11 @@ def test_thinking_of_older_versions() -> None:
         ({"outcome": {"type": "cancelled"}}, [Finished(0, "cancelled", "cancelled")]),
         ({"outcome": "interrupt"}, [Finished(0, "pause", "interrupt")]),
         ({"outcome": {"type": "later"}}, [Finished(0, "other", "later")]),
-        ({"outcome": {"type": 5}}, [Finished(0, "stop")]),
+        ({"outcome": {"type": 5}}, [Finished(0, "other", "5")]),
+        (
+            {"outcome": ["x"]},
+            [Data("extra", {"type": ["x"]}), Finished(0, "stop")],
+        ),
         (
             {"outcome": {"type": "interrupt", "interrupts": [{"id": "i"}]}},
             [Data("interrupt", {"id": "i"}), Finished(0, "pause", "interrupt")],

@@ -62,7 +62,7 @@ def whole(event: str, content: Any, id: str | None = "run-1", **said: Any) -> by
     return sse(event, [{"type": "ai", "id": id, "content": content, **said}])
 
 
-def ended(word: str = "stop", name: str = "finish_reason") -> dict[str, Any]:
+def ended(word: Any = "stop", name: str = "finish_reason") -> dict[str, Any]:
     return {"response_metadata": {name: word}}
 
 
@@ -423,7 +423,7 @@ def test_what_has_no_meaning_here() -> None:
         b"event: values\r\ndata:\r\n\r\n",
         b"event: values\r\ndata: {\r\n\r\n",
         sse("ping", 1),
-        sse("messages", [message("a", id=["odd"]), {}]),  # type: ignore[arg-type]
+        sse("messages", [message("a", id=["odd"]), {}]),
     ]
     unknown, bare, empty, malformed, ping, extra, text, _ = decode(*wires)
     assert (unknown, bare, empty, ping) == (
@@ -436,7 +436,7 @@ def test_what_has_no_meaning_here() -> None:
 
 def test_values_of_another_type_cost_no_text() -> None:
     assert decode(chunk(6), eof=False) == [Token("6")]
-    assert decode(chunk([{"type": "text", "text": 6}, True], 7), eof=False) == [Token("6true")]  # type: ignore[arg-type]
+    assert decode(chunk([{"type": "text", "text": 6}, True], 7), eof=False) == [Token("6true")]
     odd = {"tool_call_chunks": "x", "usage_metadata": []}
     assert decode(chunk("a", **odd), eof=False) == [
         Data("extra", {"tool_call_chunks": "x"}),
@@ -791,8 +791,31 @@ def test_the_memory_of_a_thread_is_bounded() -> None:
         block("delta", n, "n:0", delta={"type": "text-delta", "text": "a"})
         for n in range(MAX_INDEX + 1)
     ]
-    *_, error = decode(*many, eof=False)
-    *_, last = decode(*blocks, eof=False)
-    for one in (error, last):
+    late = [text_delta("a", f"n:{n}") for n in range(MAX_INDEX + 1)]  # their starts were missed
+    for wires in (many, blocks, late):
+        *_, one = decode(*wires, eof=False)
         assert isinstance(one, Error)
         assert one.kind == "malformed"
+
+
+def test_what_stands_where_something_else_should_is_told() -> None:
+    blocks = [{"type": "text", "text": ["a"]}, {"type": "thinking", "thinking": 6}, ["b"]]
+    found = decode(chunk(blocks, response_metadata="x"))
+    value = {"response_metadata": "x", "content.text": ["a"], "content": ["b"]}
+    assert found[:2] == [Reasoning("6"), Data("extra", value)]
+    found = decode(chunk("a", tool_call_chunks=[{"index": 0.5, "args": ""}], **ended(["stop"])))
+    value = {"response_metadata.finish_reason": ["stop"], "tool_call_chunks[0].index": 0.5}
+    assert found[-2] == Data("extra", value)
+
+
+def test_calls_are_told_apart_by_words_too() -> None:
+    """As newer versions do; beyond very many a word says nothing."""
+    pieces = [("lc_1", "c1"), ("lc_2", "c2"), ("lc_1", None)]
+    calls = [[{"index": word, "id": id, "name": id, "args": "{}"}] for word, id in pieces]
+    calls[0][0]["args"] = ""
+    found = decode(*(chunk(tool_call_chunks=one) for one in calls))
+    assert [(one.key, one.arguments) for one in found if isinstance(one, ToolCall)] == [
+        *(("0:0", ""), ("0:1", "{}"), ("0:0", "{}"))
+    ]
+    many = [{"index": f"w{n}", "id": f"c{n}", "name": "f"} for n in range(MAX_INDEX + 1)]
+    assert not any(event == Done("stop") for event in decode(chunk(tool_call_chunks=many)))

@@ -29,6 +29,7 @@ class Outer(Struct, forbid_unknown_fields=True, rename={"renamed": "wire-name"})
     flag: bool | None = None
     inner: Inner | None = None
     inners: list[Inner] | None = None
+    texts: list[str] | None = None
     data: bytes | None = None
     renamed: str = ""
     free: Any = None
@@ -101,6 +102,8 @@ def test_what_cannot_be_made_is_told_with_its_path_and_the_rest_is_read() -> Non
         ("inner", '"text"'),
         ("inner", "7"),
         ("inners", "7"),
+        ("inners", '{"strange":1}'),
+        ("texts", '{"a":1}'),
         ("nothing", "7"),
         ("unknown", '{"a":1.5}'),
     ]:
@@ -172,9 +175,13 @@ def test_what_ends_the_stream_stays_last() -> None:
     events: list[Event] = [Token("a"), Done("stop")]
     Extras().tell({"a": 1}, Frame(), events)
     assert events == [Token("a"), Data("extra", {"a": 1}), Done("stop")]
-    events = [Token("a"), Error("vendor", "no")]
-    Extras().tell({"a": 1}, Frame(), events)
-    assert events == [Token("a"), Error("vendor", "no")]  # it has the document in its frame
+    frame = Frame()
+    failed: list[Event] = [Token("a"), Error("vendor", "no", frame=frame)]
+    Extras().tell({"a": 1}, frame, failed)
+    assert failed == [Token("a"), Error("vendor", "no")]  # it has the document in its frame
+    failed = [Error("vendor", "no", frame=Frame())]  # of a frame before
+    Extras().tell({"a": 1}, frame, failed)
+    assert failed == [Data("extra", {"a": 1}), Error("vendor", "no")]
     events = [Error("malformed", "no", fatal=False)]
     Extras().tell({}, Frame(), events)
     Extras().tell({"a": 1}, Frame(), events)

@@ -643,7 +643,30 @@ def test_signatures_of_thinking_in_blocks() -> None:
         Reasoning("Hm", signature="s1"),
         Reasoning("So", signature="s2"),
         Reasoning("xy"),
+        Data("extra", {"content": blocks[2]}),
         Reasoning("", signature="s3"),
+    ]
+
+
+def test_thoughts_of_another_shape_are_told() -> None:
+    """A number is the text that it is written as; of what is no text the whole value is told."""
+    blocks = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "a"}, {"x": 1}]},
+        {"type": "text", "text": ["b", 6]},
+    ]
+    assert events(delta(content=blocks))[:-1] == [
+        Reasoning("a"),
+        Data("extra", {"content": blocks[0]}),
+        Token("b6"),
+    ]
+    odd: list[Any] = [6, {"x": 1}, {"type": "reasoning.text", "text": {"x": 1}}]
+    numbers = [{"type": "reasoning.text", "text": 6}, {"type": "reasoning.text", "summary": "a"}]
+    told = events(delta(reasoning_details=[*odd, *numbers]))[:-1]
+    assert told[:3] == [Data("extra", {"reasoning_details": one}) for one in odd]
+    assert told[3:] == [Reasoning("6"), Reasoning("a")]
+    assert events(delta(thinking_blocks=["a", {"thinking": "b"}]))[:-1] == [
+        Data("extra", {"thinking_blocks": "a"}),
+        Reasoning("b"),
     ]
 
 
@@ -692,6 +715,7 @@ def test_q25_openrouter_sends_the_reasoning_twice() -> None:
         Reasoning("Hm"),
         Reasoning("", signature="sig"),
         Data("encrypted_reasoning", details[2]),
+        Data("extra", {"reasoning_details": "odd"}),
     ]
     assert events(delta(reasoning_details=details[:1]))[0] == Reasoning("Hm")
 

@@ -90,6 +90,24 @@ def test_special_tokens_are_no_text_wherever_they_stand() -> None:
     assert events(sse(token("<s>", special=True), token(""), token("a")))[:-1] == [Token("a")]
 
 
+def test_a_text_that_is_not_what_was_said_completes_at_the_end_of_the_body() -> None:
+    """As with the prompt before it; what follows shows that it was none."""
+    assert events(sse(token("a", generated_text="the prompt: a")))[1:] == [
+        *(Finished(0, "other", None), Done("other"))
+    ]
+    went_on = sse(token("a", generated_text="b"), token("c"))
+    assert events(went_on)[:-1] == [Token("a"), Finished(0, "other", None), Token("c")]
+    assert isinstance(events(went_on)[-1], Error)
+
+
+def test_a_number_is_the_whole_text_only_where_just_that_was_said() -> None:
+    assert events(sse(token("6", generated_text=6)))[-1] == Done("other")
+    found = events(sse(token("a", generated_text=6), token("b", generated_text=["a"])))
+    assert found[1] == Data("extra", {"generated_text": 6})
+    assert found[3] == Data("extra", {"generated_text": ["a"]})
+    assert isinstance(found[-1], Error)
+
+
 def test_without_details_no_reason_is_known() -> None:
     wire = sse(token("a", generated_text="a"))
     assert events(wire) == [Token("a"), Finished(0, "other", None), Done("other")]

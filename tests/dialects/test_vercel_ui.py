@@ -253,8 +253,22 @@ def test_parts_are_numbered_by_kind_as_they_begin() -> None:
         Token("e", part=3),
         Reasoning("f"),
         Reasoning("", part=1, signature="s"),
+        Data("extra", {"providerMetadata.q": 1}),
         Reasoning("g", part=2),
     ]
+
+
+def test_what_stands_where_a_signature_should_is_told() -> None:
+    def signed(metadata: Any) -> Event:
+        return events({"type": "reasoning-end", "id": "1", "providerMetadata": metadata})[0]
+
+    assert signed({"p": {"signature": 6}}) == Reasoning("", signature="6")
+    for metadata, value in (
+        (6, {"providerMetadata": 6}),
+        ({"p": ["a"], "q": None}, {"providerMetadata.p": ["a"]}),
+        ({"p": {"signature": ["a"]}}, {"providerMetadata.p.signature": ["a"]}),
+    ):
+        assert signed(metadata) == Data("extra", value)
 
 
 def test_very_many_parts_share_the_last_number() -> None:

@@ -48,14 +48,13 @@ def test_a_sound_dialect_passes() -> None:
     assert "8 of 8 laws hold" in str(report)
 
 
-@pytest.mark.parametrize("name", ["bedrock-converse", "event-stream", "jsonl", "ollama-chat"])
+@pytest.mark.parametrize("name", ["bedrock-converse", "event-stream", "jsonl", "openai-chat"])
 def test_built_in_dialects_pass_by_name(name: str) -> None:
     assert check_dialect(name, examples=10).dialect == name
 
 
 def test_a_recorded_answer_passes() -> None:
-    report = check_dialect("openai-chat", wire=[ANSWER], examples=5, raises=False)
-    assert {one.law for one in report.failures} <= {"values"}
+    check_dialect("openai-chat", wire=[ANSWER], examples=5)
 
 
 def test_a_dialect_that_is_only_read() -> None:

@@ -40,7 +40,7 @@ class _Message:
 
     __slots__ = (
         *("called", "calls", "counts", "data", "finished", "nested", "part", "reasoning"),
-        *("said", "signature", "slots", "streamed", "text", "usage", "worded"),
+        *("said", "signature", "slots", "streamed", "text", "usage", "worded", "words"),
     )
 
     def __init__(self, part: int) -> None:
@@ -51,6 +51,7 @@ class _Message:
         self.signature = 0  # the hash of the one said last
         self.slots = ToolCallSlots(0, prefix=f"{part}:")
         self.calls: Sequence[CallWire] = ()  # whole ones; they wait for the finish
+        self.words: dict[str, int] = {}  # by which its calls are told apart, numbered
         self.called = False
         self.streamed = False  # in deltas
         self.data = 0  # blocks said
@@ -130,6 +131,7 @@ class Messages:
             self._receive_usage(message, wire.usage_metadata, frame, events, whole=whole)
         if not message.finished:
             self.rests = False
+        self._extras.tell(content.unread, frame, events)
 
     def _message(self, id: str | None, complete: bool) -> _Message:
         """The message of this id; those without one follow each other."""
@@ -186,7 +188,7 @@ class Messages:
         events.extend(Data(kind, block, 0, part, frame=frame) for kind, block in content.data)
         fragments = [
             Fragment(
-                call.index if isinstance(call.index, int) else None,
+                _number_of(call.index, message.words),
                 call.id,
                 call.name,
                 call.args or "",
@@ -265,6 +267,16 @@ class Messages:
             for message in self._messages.values()
             for event in self._close(message, frame, cut=False)
         ]
+
+
+def _number_of(index: Any, words: dict[str, int]) -> int | None:
+    """Which of a message's calls this is, by a number or by a word."""
+    if isinstance(index, str):
+        known = words.get(index)
+        if known is None and len(words) < MAX_INDEX:
+            known = words[index] = len(words)
+        return known
+    return index if isinstance(index, int) and not isinstance(index, bool) else None
 
 
 def is_nested(metadata: Any) -> bool:

@@ -92,10 +92,10 @@ class ProtocolMessages:
         """
         self.rests = False
         kind = plain_text(data.get("event"))
+        if len(self._open) == MAX_INDEX and place not in self._open:
+            return [malformed(frame, f"more than {MAX_INDEX} messages are open")]
         if kind == "message-start":
             role = plain_text(data.get("role")) or "ai"
-            if len(self._open) == MAX_INDEX and place not in self._open:
-                return [malformed(frame, f"more than {MAX_INDEX} messages are open")]
             self._open[place] = _Message(role)
             id = plain_text(data.get("id"))
             return [Started(id, frame=frame)] if id and role in ("ai", "assistant") else []

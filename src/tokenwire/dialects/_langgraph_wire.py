@@ -74,6 +74,9 @@ _CALLS: Final = frozenset(
 )
 
 
+_REASONS: Final = ("finish_reason", "stop_reason", "done_reason")
+
+
 def is_answer(value: Any) -> bool:
     """Is this a message that a model wrote?"""
     return is_mapping(value) and isinstance(value.get("type"), str) and value["type"] in ANSWERS
@@ -83,8 +86,8 @@ def finish_word(said: Any) -> str | None:
     """The vendor's word for why a message ended, in its ``response_metadata``, if it did."""
     if not is_mapping(said):
         return None
-    words = (said.get(name) for name in ("finish_reason", "stop_reason", "done_reason"))
-    return next((word for word in words if isinstance(word, str) and word), None)
+    words = (plain_text(said.get(name)) for name in _REASONS)
+    return next((word for word in words if word), None)
 
 
 def read_counts(wire: UsageWire) -> dict[str, int]:
@@ -109,6 +112,7 @@ class Content(Struct):
     reasoning: str = ""
     signature: str | None = None
     data: list[tuple[str, Any]] = []
+    unread: dict[str, Any] = {}
 
 
 def read_content(message: MessageWire) -> Content:
@@ -117,11 +121,16 @@ def read_content(message: MessageWire) -> Content:
     extra = message.additional_kwargs
     if is_mapping(extra):
         content.reasoning += plain_text(extra.get("reasoning_content"))  # DeepSeek, Qwen
+    content.unread = _unread_in(message)
     value = message.content
     for block in value if is_list(value) else [value]:
         if not is_mapping(block):
             content.text += plain_text(block)
+            if block and not plain_text(block):
+                content.unread["content"] = block
             continue
+        odd = [name for name in ("text", "thinking", "signature") if not _is_text(block.get(name))]
+        content.unread |= {f"content.{name}": block[name] for name in odd}
         kind = block.get("type")
         if kind in ("text", "text_delta"):
             content.text += plain_text(block.get("text"))
@@ -138,3 +147,23 @@ def _reasoning_of(block: Mapping[str, Any]) -> str:
     if said is None and is_list(block.get("summary")):  # OpenAI
         return "".join(plain_text(one.get("text")) for one in block["summary"] if is_mapping(one))
     return plain_text(said)
+
+
+def _is_text(value: Any) -> bool:
+    """Can it be read as a text, or does it say nothing?"""
+    return not value or bool(plain_text(value))
+
+
+def _unread_in(message: MessageWire) -> dict[str, Any]:
+    """What stands where something else should, beside the content."""
+    unread: dict[str, Any] = {}
+    about = message.response_metadata
+    if is_mapping(about):
+        odd = {name: about[name] for name in _REASONS if not _is_text(about.get(name))}
+        unread |= {f"response_metadata.{name}": one for name, one in odd.items()}
+    elif about:
+        unread["response_metadata"] = about
+    for at, call in enumerate(message.tool_call_chunks or ()):
+        if isinstance(call.index, bool) or not isinstance(call.index, int | str | None):
+            unread[f"tool_call_chunks[{at}].index"] = call.index
+    return unread

@@ -18,6 +18,7 @@ from tokenwire.dialects._openai_wire import (
     FunctionWire,
     ToolCallWire,
     arguments_of,
+    is_unread,
     read_blocks,
     text_of,
 )
@@ -261,7 +262,10 @@ class Choice:
 
     def _receive_blocks(self, blocks: Any, unsaid: bool, frame: Frame, events: list[Event]) -> None:
         """LiteLLM's: the text is told in another field too, the signature is not."""
-        for block in _mappings(blocks):
+        for block in blocks if is_list(blocks) else [blocks]:
+            if not is_mapping(block):
+                self._tell("thinking_blocks", block, frame, events)
+                continue
             text = self._think(text_of(block)) if unsaid else ""
             signature = _text(block.get("signature")) or None
             if text or signature:
@@ -272,15 +276,25 @@ class Choice:
     def _receive_details(
         self, details: Any, unsaid: bool, frame: Frame, events: list[Event]
     ) -> None:
-        for detail in _mappings(details):
+        for detail in details if is_list(details) else [details]:
+            if not is_mapping(detail):
+                self._tell("reasoning_details", detail, frame, events)
+                continue
             kind = detail.get("type")
             signature = _text(detail.get("signature")) or None
-            text = _text(detail.get("text") or detail.get("summary")) if unsaid else ""
-            self._receive_detail(text, signature, frame, events)
+            thought = detail.get("text") or detail.get("summary")
+            self._receive_detail(text_of(thought) if unsaid else "", signature, frame, events)
+            read = {"text": thought, "signature": detail.get("signature")}
+            if is_unread(read if kind or thought or detail.get("data") else detail):
+                self._tell("reasoning_details", detail, frame, events)
             if detail.get("data"):
                 events.append(Data("encrypted_reasoning", detail, self.index, frame=frame))
             elif isinstance(kind, str) and kind not in _THOUGHTS:
                 events.append(Data(kind, detail, self.index, frame=frame))
+
+    def _tell(self, name: str, value: Any, frame: Frame, events: list[Event]) -> None:
+        """Tell what stands where a thought should, and is none."""
+        events.append(Data("extra", {name: value}, self.index, frame=frame))
 
     def _receive_detail(
         self, text: str, signature: str | None, frame: Frame, events: list[Event]
@@ -354,7 +368,3 @@ def _signature_in(extra: Any) -> str:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in (value if is_list(value) else [value]) if is_mapping(item)]

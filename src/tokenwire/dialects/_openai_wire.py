@@ -294,6 +294,9 @@ def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> lis
             events += [Token(text, index, part, frame=frame)] if text else []
         else:
             events.append(Data(str(kind), block, index, part, frame=frame))
+            continue
+        if is_unread(block):
+            events.append(Data("extra", {"content": block}, index, part, frame=frame))
     return events
 
 
@@ -315,6 +318,25 @@ def text_of(value: Any) -> str:
 
 
 _TEXTS: Final = ("text", "thinking", "summary", "content")
+
+
+def is_unread(value: Any) -> bool:
+    """Is there anything in it that says something, and of which `text_of` makes nothing?"""
+    left = [value]
+    while left:
+        one = left.pop()
+        if is_list(one):
+            left += one
+        elif is_mapping(one):
+            signature = one.get("signature")
+            texts = [text for text in map(one.get, _TEXTS) if text not in _NOTHING][:1]
+            others = (said for name, said in one.items() if name not in ("type", "signature"))
+            if not isinstance(signature, str) and signature not in _NOTHING:
+                return True
+            if not texts and any(said not in _NOTHING and said is not True for said in others):
+                return True
+            left += texts
+    return False
 
 
 def _signature_of(value: Any) -> str | None:

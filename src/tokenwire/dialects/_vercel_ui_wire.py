@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tokenwire.dialects.wire import MAX_INDEX, is_mapping
+from tokenwire.dialects.wire import MAX_INDEX, is_mapping, plain_text
 
 
 class EventWire(Struct, rename="camel"):
@@ -108,5 +108,18 @@ class Parts:
 def signature_in(metadata: Any) -> str | None:
     """What proves the thinking, under the provider's name."""
     values = metadata.values() if is_mapping(metadata) else ()
-    found = (one.get("signature") for one in values if is_mapping(one))
-    return next((one for one in found if isinstance(one, str) and one), None)
+    found = (plain_text(one.get("signature")) for one in values if is_mapping(one))
+    return next((one for one in found if one), None)
+
+
+def unread_in(metadata: Any) -> dict[str, Any]:
+    """What stands where a provider's object, or its signature, should stand."""
+    if not is_mapping(metadata):
+        return {"providerMetadata": metadata} if metadata else {}
+    unread: dict[str, Any] = {}
+    for name, one in metadata.items():
+        if not is_mapping(one):
+            unread |= {f"providerMetadata.{name}": one} if one else {}
+        elif one.get("signature"):
+            unread[f"providerMetadata.{name}.signature"] = one["signature"]
+    return unread

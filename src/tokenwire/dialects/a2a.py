@@ -21,12 +21,14 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._a2a_encode import A2AEncoder, kind_of
 from tokenwire.dialects._jsonrpc import ReplyFramer, find_rpc_error
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import VendorError
 from tokenwire.dialects.wire import (
     MAX_INDEX,
     is_list,
     is_mapping,
+    list_of,
     malformed,
     odd_texts,
     plain_text,
@@ -119,6 +121,7 @@ class Decoder:
         self._started = False
         self._reason: Reason | None = None  # while the task rests
         self._artifacts: dict[str | int, _Artifact] = {}  # messages are numbered
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -177,6 +180,7 @@ class Decoder:
     def _receive_artifact(
         self, artifact: Mapping[str, Any], frame: Frame, *, append: bool
     ) -> list[Event]:
+        odd = odd_texts(artifact, frame, "artifactId")
         id = str(artifact.get("artifactId"))
         known = self._artifacts.get(id)
         if known is None:
@@ -184,8 +188,8 @@ class Decoder:
                 return [malformed(frame, f"there are more than {MAX_INDEX} artifacts")]
             known = self._artifacts[id] = _Artifact(len(self._artifacts))
         elif not append:
-            return self._replace(known, artifact, frame)
-        return self._tell(known, artifact, frame)
+            return odd + self._replace(known, artifact, frame)
+        return odd + self._tell(known, artifact, frame)
 
     def _tell(self, known: _Artifact, holder: Mapping[str, Any], frame: Frame) -> list[Event]:
         events = _events_of(holder, known.part, frame)
@@ -194,6 +198,7 @@ class Decoder:
                 known.tell(event.text)
             else:
                 known.others += 1
+        self._extras.tell(_unread_in(holder), frame, events)
         return events
 
     def _replace(self, known: _Artifact, artifact: Mapping[str, Any], frame: Frame) -> list[Event]:
@@ -211,6 +216,7 @@ class Decoder:
         said += others[known.others :]
         known.tell(rest)
         known.others = max(known.others, len(others))
+        self._extras.tell(_unread_in(artifact), frame, said)
         return said
 
     def _say(self, message: Any, frame: Frame) -> list[Event]:
@@ -281,7 +287,21 @@ def _unwrap(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 def _parts(holder: Mapping[str, Any]) -> list[Any]:
     parts = holder.get("parts") or holder.get("content")  # 0.3 called it so over HTTP [M]
-    return parts if is_list(parts) else []
+    return [parts] if is_mapping(parts) else list_of(parts)
+
+
+def _unread_in(holder: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands where parts, or what is known about one, should stand."""
+    parts = holder.get("parts")
+    unread = {} if is_mapping(parts) or is_list(parts) or not parts else {"parts": parts}
+    for at, part in enumerate(_parts(holder)):
+        metadata = part.get("metadata") if is_mapping(part) else None
+        thought = metadata.get("adk_thought") if is_mapping(metadata) else None
+        if metadata and not is_mapping(metadata):
+            unread[f"parts[{at}].metadata"] = metadata
+        elif thought and thought is not True:
+            unread[f"parts[{at}].metadata.adk_thought"] = thought
+    return unread
 
 
 def _text_of(message: Any) -> str:

@@ -21,6 +21,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._ag_ui_encode import AGUIEncoder
 from tokenwire.dialects.call_arguments import CallArguments
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.vendor_errors import VendorError
@@ -29,6 +30,7 @@ from tokenwire.dialects.wire import (
     is_list,
     is_mapping,
     json_or_text,
+    odd_texts,
     plain_text,
     reason_for,
 )
@@ -166,10 +168,11 @@ class Decoder:
         self._calls = NumberedCalls()
         self._arguments = CallArguments()
         self._chunked: str | None = None  # the call that comes in chunks, which has no end event
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """The body ended; no run can begin any more."""
@@ -177,6 +180,13 @@ class Decoder:
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         delta = plain_text(wire.delta)
+        events = self._receive_event(wire, delta, frame)
+        if wire.delta and not delta and wire.type not in DATA_EVENTS:
+            self._extras.tell({"delta": wire.delta}, frame, events)
+        return events
+
+    def _receive_event(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
+        said: list[Event]
         match wire.type:
             case "TEXT_MESSAGE_CONTENT":
                 said = self._say(wire, delta, frame)
@@ -303,8 +313,8 @@ class Decoder:
         interrupts = outcome.get("interrupts")
         if is_list(interrupts):
             events += [Data("interrupt", one, frame=frame) for one in interrupts]
-        raw = outcome.get("type")
-        raw = raw if isinstance(raw, str) and raw else None
+        events += odd_texts(outcome, frame, "type")
+        raw = plain_text(outcome.get("type")) or None
         self._reason = "stop" if raw is None else reason_for(raw, OUTCOMES)
         if self._reason == "stop" and outcome.get("pendingToolCallIds"):
             self._reason = "tool_calls"

@@ -6,7 +6,7 @@ an object, an id that is a number. Here each value is read by itself:
 - a number or a boolean for a text is that text as it was written (``6`` is ``"6"``, ``0.10`` is
   ``"0.10"``): servers that build JSON out of tokens write such;
 - digits in a text are a whole number, and so is ``5.0``; ``"true"``, ``0`` and ``1`` are booleans;
-- one object where a list should be is a list of it;
+- one object where a list should be is a list of it, if there is a field of such an item in it;
 - null, and an empty text, list or object of another type, say nothing;
 - everything else is left at its default and told as *unread*, with its path. So is a field that
   the schema does not name, where the schema is one with ``forbid_unknown_fields``.
@@ -197,7 +197,12 @@ def _union_reader(readers: list[_Reader]) -> _Reader:
 def _list_reader(item: _Reader) -> _Reader:
     def read(value: Any, path: str, unread: _Unread) -> Any:
         if isinstance(value, dict) and value:
-            value = [value]
+            said: _Unread = {}
+            found_one = item(value, f"{path}[0]", said)
+            if isinstance(found_one, _Sign) or _is_empty(found_one):
+                return _REFUSED  # no such item
+            unread.update(said)
+            return [found_one]
         if not isinstance(value, list):
             return _nothing_or_refused(value)
         found: list[Any] = []
@@ -211,6 +216,11 @@ def _list_reader(item: _Reader) -> _Reader:
         return found
 
     return read
+
+
+def _is_empty(value: Any) -> bool:
+    """Was nothing read of an object?"""
+    return isinstance(value, Struct) and value == type(value)()
 
 
 def _read_any(value: Any, path: str, unread: _Unread) -> Any:
@@ -336,7 +346,8 @@ class Extras:
             events: The other events of that frame; an event that ends the stream stays the last.
         """
         last = events[-1] if events else None
-        if isinstance(last, Error) and last.fatal:
+        ends = isinstance(last, Done) or (isinstance(last, Error) and last.fatal)
+        if ends and isinstance(last, Error) and last.frame is frame:
             return
         if events and all(isinstance(event, Unknown) for event in events):
             return
@@ -350,7 +361,7 @@ class Extras:
                 told[path] = digest
                 news[path] = value
         if news:
-            events.insert(len(events) - isinstance(last, Done), Data("extra", news, frame=frame))
+            events.insert(len(events) - ends, Data("extra", news, frame=frame))
 
 
 def without_extra(events: Iterable[Event], *names: str) -> list[Event]:

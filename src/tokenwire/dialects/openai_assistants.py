@@ -40,6 +40,7 @@ from tokenwire.dialects.wire import (
     is_mapping,
     list_of,
     malformed,
+    odd_texts,
     plain_text,
 )
 from tokenwire.events import (
@@ -224,6 +225,7 @@ class Decoder:
             function = call.get("function") if is_mapping(call) else None
             if not is_mapping(function):
                 continue
+            events += odd_texts(call, frame, "id")
             id = plain_text(call.get("id"))
             name, whole = plain_text(function.get("name")), plain_text(function.get("arguments"))
             key = self._ids.get(id)

@@ -16,7 +16,9 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
+from tokenwire.dialects.lenient import Extras, text_from
 from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.said import Said
 from tokenwire.dialects.vendor_errors import VendorError, read_error
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
@@ -55,7 +57,7 @@ class PieceWire(Struct):
 
     token: TokenWire | None = None
     top_tokens: Any = None
-    generated_text: str | None = None
+    generated_text: Any = None  # a text; a number is one only where just that was said
     details: DetailsWire | None = None
     error: Any = None
     error_type: str | None = None
@@ -81,34 +83,46 @@ class Decoder:
 
     def __init__(self) -> None:
         self._answer = OneChoice(FINISH_REASONS)
+        self._said = Said()
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
-        return read_frame(frame, PieceWire, _decode_json, self._receive)
+        return read_frame(frame, PieceWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Only ``generated_text`` completes an answer."""
-        return ()
+        return self._answer.done()
 
     def _receive(self, wire: PieceWire, frame: Frame) -> Sequence[Event]:
         if wire.error:
             return (_error(wire).event(frame),)
-        token = wire.token
-        if token is None and wire.generated_text is None:
+        token, whole = wire.token, text_from(wire.generated_text)
+        if token is None and whole is None:
             return (Unknown(frame=frame),)
         events: list[Event] = []
+        self._answer.reason = None  # else a text was taken for the whole one, and was not
         if token is not None and token.text and not token.special:
+            self._said.add(token.text)
             events.append(Token(token.text, frame=frame))
         if wire.top_tokens:
             events.append(Data("top_tokens", wire.top_tokens, frame=frame))
-        if wire.generated_text is not None:
-            details = wire.details or DetailsWire()
-            if details.generated_tokens is not None or details.input_length is not None:
-                counts = (details.input_length, details.generated_tokens)
-                events.append(Usage(*counts, final=True, frame=frame))
-            events += self._answer.finish(details.finish_reason, frame)
-            events += self._answer.done(frame)
+        told = whole is not None and self._said.rest_of(whole) == ""
+        if told or isinstance(wire.generated_text, str):
+            events += self._finish(wire.details or DetailsWire(), frame)
+            # With the prompt before it, or written in another way, it proves so much only where
+            # nothing follows.
+            events += self._answer.done(frame) if told else ()
+        elif wire.generated_text:
+            self._extras.tell({"generated_text": wire.generated_text}, frame, events)
         return events
+
+    def _finish(self, details: DetailsWire, frame: Frame) -> list[Event]:
+        finished = self._answer.finish(details.finish_reason, frame)
+        if details.generated_tokens is None and details.input_length is None:
+            return finished
+        counts = (details.input_length, details.generated_tokens)
+        return [Usage(*counts, final=True, frame=frame), *finished]
 
 
 def _error(wire: PieceWire) -> VendorError:
@@ -187,6 +201,8 @@ TGI = Dialect(
             "Q41: old builds write NaN for a logprob; read all the same.",
             "Without parameters.details there is neither a finish reason nor usage: the answer"
             " ends as other.",
+            "With return_full_text the prompt stands in generated_text too: what is not the text of"
+            " the tokens completes the answer at the end of the body.",
             "Special tokens such as </s> come as tokens and are no text.",
         ),
         doubtful=("Whether the current build writes a space behind data:.",),

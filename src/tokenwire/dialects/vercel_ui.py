@@ -17,7 +17,15 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._vercel import FINISH_REASONS, UNTOLD, Calls, read_usage
 from tokenwire.dialects._vercel_ui_encode import VercelUIEncoder
-from tokenwire.dialects._vercel_ui_wire import AFTER_THE_END, DATA, EventWire, Parts, signature_in
+from tokenwire.dialects._vercel_ui_wire import (
+    AFTER_THE_END,
+    DATA,
+    EventWire,
+    Parts,
+    signature_in,
+    unread_in,
+)
+from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
@@ -43,12 +51,13 @@ class Decoder:
         self._calls = Calls()
         self._alone = True  # no step with content came before this one
         self._filled = False  # this step has content
+        self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if is_done_sentinel(frame.data or b""):
             return self._choice.done_at_sentinel(frame, "a finish or abort event behind all blocks")
-        return read_frame(frame, EventWire, _decode_json, self._receive)
+        return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
         """Some servers leave ``[DONE]`` out."""
@@ -123,6 +132,8 @@ class Decoder:
             events.append(Reasoning(wire.delta or "", 0, part, signature, frame=frame))
         if wire.type == "reasoning-end":
             self._thoughts.close(wire.id)
+        if signature is None:
+            self._extras.tell(unread_in(wire.provider_metadata), frame, events)
         return events
 
     def _receive_call(self, wire: EventWire, frame: Frame) -> Sequence[Event]:

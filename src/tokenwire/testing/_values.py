@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects import Dialect
+from tokenwire.dialects.lenient import text_from
 from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import FramingError, LocalProtocolError
 from tokenwire.events import Token
@@ -35,6 +36,8 @@ class Change(Struct, frozen=True):
         old: What stood there.
         new: What stands there now.
         wire: The whole body with it.
+        twin: The whole body with that value in the type that stood there, where it can be: ``"6"``
+            for ``6`` where a text was. It is to be read alike.
     """
 
     frame: int
@@ -44,6 +47,7 @@ class Change(Struct, frozen=True):
     old: Any
     new: Any
     wire: bytes
+    twin: bytes | None
 
     def leaves(self, token: Token) -> bool:
         """Does the text of this token still stand in the body, outside of the value?"""
@@ -64,8 +68,20 @@ def changes_of(dialect: Dialect, wire: bytes) -> Iterator[Change]:
         for path, keys, old in spot.places:
             for new in OTHERS:
                 if type(new) is not type(old):
+                    same = _in_the_type_of(old, new)
+                    told = None if same is None else _replaced(spot.document, keys, same)
+                    twin = None if told is None else spot.write(told)
                     changed = spot.write(_replaced(spot.document, keys, new))
-                    yield Change(spot.number, spot.frame.data or b"", keys, path, old, new, changed)
+                    data = spot.frame.data or b""
+                    yield Change(spot.number, data, keys, path, old, new, changed, twin)
+
+
+def _in_the_type_of(old: Any, new: Any) -> Any:
+    """A number as a text, or digits as a number, as a lenient reading has them; or None."""
+    if isinstance(old, str) and not isinstance(new, str):
+        return text_from(new)
+    digits = isinstance(new, str) and new.isdigit()
+    return int(new) if digits and isinstance(old, int) and not isinstance(old, bool) else None
 
 
 def frames_with(dialect: Dialect, wire: bytes, literals: Iterable[str]) -> Iterator[bytes]:
