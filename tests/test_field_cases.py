@@ -328,7 +328,135 @@ def responses_rows() -> Iterator[Row]:
         yield Row(kind, wrong, "openai-responses", typed(begun, *events), said)
 
 
-ROWS: list[Row] = [*chat_rows(), *gemini_rows(), *responses_rows()]
+def other_rows() -> Iterator[Row]:
+    """One wire each."""
+    hello = {"text": "Hello", "end": "stop"}
+    called = [("a", "find", PARIS, True)]
+    tail = "the tail of the text stands in the whole alone, at the end"
+    yield Row(
+        "K3",
+        tail,
+        "cohere-v1",
+        lines(
+            {"event_type": "stream-start", "generation_id": "g"},
+            {"event_type": "text-generation", "text": "Hel"},
+            {
+                "event_type": "stream-end",
+                "finish_reason": "COMPLETE",
+                "response": {"text": "Hello"},
+            },
+        ),
+        {**hello, "finish": ("stop", "COMPLETE")},
+    )
+    yield Row(
+        "K3",
+        "the plan for calls comes whole behind its beginning",
+        "cohere-v1",
+        lines(
+            {"event_type": "tool-calls-chunk", "text": "I will"},
+            {"event_type": "tool-calls-generation", "text": "I will look.", "tool_calls": []},
+            {"event_type": "stream-end", "finish_reason": "COMPLETE", "response": {}},
+        ),
+        {"data": [" look."]},
+    )
+    yield Row(
+        "K3",
+        tail,
+        "tgi",
+        sse(
+            {"token": {"text": "Hel", "special": False}},
+            {
+                "token": {"text": "", "special": True},
+                "generated_text": "Hello",
+                "details": {"finish_reason": "eos_token"},
+            },
+        ),
+        {**hello, "finish": ("stop", "eos_token")},
+    )
+    yield Row(
+        "K3",
+        tail,
+        "lmstudio",
+        typed(
+            {"type": "message.delta", "content": "Hel"},
+            {
+                "type": "chat.end",
+                "result": {
+                    "output": [
+                        {"type": "reasoning", "content": "Hm"},
+                        {"type": "message", "content": "Hello"},
+                    ],
+                    "stats": {"stop_reason": "eosFound"},
+                },
+            },
+        ),
+        hello,
+    )
+    written = {"type": "text", "text": "Hello"}
+    for piece, steps in (
+        ("Hel", {"outputs": ["?", {"type": "thought"}, written]}),
+        ("Hel", {"steps": [{"type": "model_output", "content": [written]}]}),
+        ("Hello", {"steps": [{"type": "model_output", "content": [{"type": "image"}, "?"]}]}),
+    ):
+        yield Row(
+            "K3",
+            tail,
+            "gemini-interactions",
+            sse(
+                {"event_type": "interaction.start", "interaction": {"id": "i"}},
+                {"event_type": "content.start", "index": 1, "content": {"type": "text"}},
+                {
+                    "event_type": "content.delta",
+                    "index": 1,
+                    "delta": {"type": "text", "text": piece},
+                },
+                {
+                    "event_type": "interaction.complete",
+                    "interaction": {"id": "i", "status": "completed", **steps},
+                },
+            ),
+            hello,
+        )
+    for wrong, content in (
+        ("a text where an object should be", "Hello"),
+        ("a list where an object should be", [written]),
+    ):
+        for kind, event in (("K1", "content-delta"), ("K8", "message-start")):
+            yield Row(
+                kind,
+                wrong,
+                "cohere-v2",
+                sse(
+                    {"type": event, "id": "c", "delta": {"message": {"content": content}}},
+                    {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
+                ),
+                {**hello, "finish": ("stop", "COMPLETE")},
+            )
+    for event in ("TOOL_CALL_ARGS", "TOOL_CALL_CHUNK"):
+        begun = "TOOL_CALL_START" if event == "TOOL_CALL_ARGS" else event
+        yield Row(
+            "K1",
+            "arguments as an object, without which the call was complete",
+            "ag-ui",
+            sse(
+                {"type": "RUN_STARTED", "runId": "r"},
+                {"type": begun, "toolCallId": "a", "toolCallName": "find"},
+                {"type": event, "toolCallId": "a", "delta": {"city": "Paris"}},
+                {"type": "TOOL_CALL_END", "toolCallId": "a"},
+                {"type": "RUN_FINISHED", "runId": "r"},
+            ),
+            {"calls": called, "end": "stop"},
+        )
+    yield Row(
+        "K1",
+        "one block of a result, where a list of them should be",
+        "mcp",
+        sse({"jsonrpc": "2.0", "id": 7, "result": {"content": written}}),
+        hello,
+    )
+
+
+ROWS: list[Row] = [*chat_rows(), *gemini_rows(), *responses_rows(), *other_rows()]
 
 
 # --- the test ---

@@ -20,8 +20,9 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._ag_ui_encode import AGUIEncoder
+from tokenwire.dialects._openai_wire import arguments_of
 from tokenwire.dialects.call_arguments import CallArguments
-from tokenwire.dialects.lenient import Extras
+from tokenwire.dialects.lenient import EMPTY, Extras
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.toolcalls import NumberedCalls
 from tokenwire.dialects.vendor_errors import VendorError
@@ -179,7 +180,8 @@ class Decoder:
         return () if self._reason is None else (Done(self._reason),)
 
     def _receive(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
-        delta = plain_text(wire.delta)
+        called = wire.type in ("TOOL_CALL_ARGS", "TOOL_CALL_CHUNK")
+        delta = _arguments_in(wire.delta) if called else plain_text(wire.delta)
         events = self._receive_event(wire, delta, frame)
         if wire.delta and not delta and wire.type not in DATA_EVENTS:
             self._extras.tell({"delta": wire.delta}, frame, events)
@@ -319,6 +321,11 @@ class Decoder:
         if self._reason == "stop" and outcome.get("pendingToolCallIds"):
             self._reason = "tool_calls"
         return [*events, *_usage(wire, frame), Finished(0, self._reason, raw, frame=frame)]
+
+
+def _arguments_in(delta: Any) -> str:
+    """A piece of JSON text; some send the object."""
+    return "" if delta in EMPTY else arguments_of(delta)
 
 
 def _error(wire: EventWire) -> VendorError:

@@ -28,6 +28,7 @@ from tokenwire.dialects._cohere_wire import (
 from tokenwire.dialects._openai_wire import arguments_of
 from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import read_frame
+from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.toolcalls import Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import MAX_INDEX, malformed, reason_for
@@ -136,7 +137,7 @@ SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
 class _Choice(Struct):
     """What is known of one generation; a chat has but one."""
 
-    spoke: bool = False
+    said: Pieces
     reason: Reason | None = None
 
 
@@ -154,6 +155,7 @@ class Decoder:
     def __init__(self) -> None:
         self._started = False
         self._choices: dict[int, _Choice] = {}
+        self._room = Room()
         self._slots = ToolCallSlots(0, prefix="")
         self._extras = Extras()
 
@@ -208,24 +210,29 @@ class Decoder:
     def _choice(self, index: int) -> _Choice | None:
         if index not in self._choices and len(self._choices) == MAX_INDEX:
             return None
-        return self._choices.setdefault(index, _Choice())
+        return self._choices.setdefault(index, _Choice(Pieces(self._room)))
 
     def _say(
         self, index: int, text: str | None, frame: Frame, *, whole: bool = False
     ) -> list[Event]:
-        """A piece of text; or the whole text, which may have been said in pieces before."""
+        """A piece of text; or the whole text, of which only what no piece said is news."""
         choice = self._choice(index)
         if choice is None:
             return [malformed(frame, f"there are more than {MAX_INDEX} generations")]
-        if not text or (whole and choice.spoke):
+        if text and whole:
+            text = choice.said.rest_of(text)
+        if not text:
             return []
-        choice.spoke = True
+        choice.said.add(text)
         return [Token(text, index, frame=frame)]
 
     def _plan(self, text: str | None, frame: Frame, *, whole: bool = False) -> list[Event]:
         """The plan before tool calls, likewise."""
         said = self._say(0, text, frame, whole=whole)
-        return [Data("tool_plan", text, frame=frame)] if said else []
+        return [
+            Data("tool_plan", event.text, frame=frame) if isinstance(event, Token) else event
+            for event in said
+        ]
 
     # --- tool calls ---
 
@@ -332,8 +339,8 @@ COHERE_V1 = Dialect(
         text='.text of lines with .event_type "text-generation"',
         errors='stream-end with .finish_reason "TIMEOUT", "ERROR" or one that begins so',
         quirks=(
-            "Q24: stream-end repeats the whole answer under .response; its text is given only"
-            " where none came before.",
+            "Q24: stream-end repeats the whole answer under .response; of its text that is"
+            " given which no piece brought.",
             "tool-calls-generation repeats the calls of tool-calls-chunk; it then only ends them.",
             "Calls have no ids, and a finish with calls is COMPLETE: it is read as tool_calls.",
             "The text beside tool calls is the plan for them: Data of the kind tool_plan.",

@@ -24,11 +24,11 @@ from tokenwire.dialects._cohere_wire import (
     read_usage,
 )
 from tokenwire.dialects._openai_wire import arguments_of
-from tokenwire.dialects.lenient import Extras
+from tokenwire.dialects.lenient import Extras, convert
 from tokenwire.dialects.one_choice import OneChoice, read_frame
 from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import read_error
-from tokenwire.dialects.wire import is_done_sentinel, is_list
+from tokenwire.dialects.wire import is_done_sentinel, is_list, is_mapping
 from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
@@ -54,7 +54,7 @@ class ContentWire(Struct, gc=False, forbid_unknown_fields=True):
 class MessageWire(Struct, forbid_unknown_fields=True):
     """Deltas have objects where the message of the start has empty lists."""
 
-    content: ContentWire | list[Any] | None = None
+    content: ContentWire | list[Any] | str | None = None
     tool_plan: str | None = None
     tool_calls: ToolCallWire | list[Any] | None = None
     citations: Any = None
@@ -129,7 +129,8 @@ class Decoder:
             case "content-end" | "citation-end":
                 return ()
             case "message-start":
-                return self._choice.start(frame, wire.id)
+                told = _content(message.content, index, frame) if message.content else ()
+                return [*self._choice.start(frame, wire.id), *told]
             case "message-end":
                 return self._receive_end(delta, frame)
             case kind:
@@ -157,7 +158,15 @@ class Decoder:
         return [*events, *self._choice.done(frame)]
 
 
-def _content(content: ContentWire | list[Any] | None, index: int, frame: Frame) -> Sequence[Event]:
+def _content(
+    content: ContentWire | list[Any] | str | None, index: int, frame: Frame
+) -> Sequence[Event]:
+    """One object; gateways that know the message of a whole answer send a list, or a text."""
+    if isinstance(content, str):
+        content = ContentWire(text=content)
+    if is_list(content) and content and all(map(is_mapping, content)):
+        pieces = [convert(one, ContentWire).value for one in content]
+        return [event for piece in pieces for event in _content(piece, index, frame)]
     if not isinstance(content, ContentWire):
         return (Unknown(frame=frame),)
     events: list[Event] = []

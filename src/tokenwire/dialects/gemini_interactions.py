@@ -11,7 +11,7 @@ like others, their results are `Data`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.json import Decoder as JSONDecoder
@@ -35,6 +35,7 @@ from tokenwire.dialects.block_calls import BlockCalls
 from tokenwire.dialects.fields import text_in
 from tokenwire.dialects.lenient import Extras
 from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
     UNREADABLE,
@@ -74,6 +75,8 @@ class Decoder:
         self._extras = Extras()
         self._usage: Usage | None = None
         self._failure: Any = None  # what a step says of its failure
+        self._said = Pieces(Room())
+        self._part = 0  # of the text that spoke last
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -141,6 +144,10 @@ class Decoder:
                 if is_mapping(step):
                     events += self._receive_step(step, index, frame)
                     events += self._calls.close(index, frame)
+        else:
+            rest = self._said.rest_of("".join(_texts_in(interaction.steps or interaction.outputs)))
+            if rest:
+                events.append(Token(rest, 0, self._part, frame=frame))
         events += self._calls.finish(STATUSES.get(status or "", "other"), frame)
         events += _continuation(interaction.continuation_token, frame)
         events += self._answer.finish(status, frame)
@@ -202,7 +209,11 @@ class Decoder:
         match kind:
             case "text":
                 text = text_in(delta, "text")
-                events = [Token(text, 0, index, frame=frame)] if text else []
+                events = []
+                if text:
+                    self._part = index
+                    self._said.add(text)
+                    events.append(Token(text, 0, index, frame=frame))
             case "thought_summary":
                 content = delta.get("content")
                 inner = content if is_mapping(content) else {"text": content}
@@ -269,6 +280,16 @@ class Decoder:
             self._whole[index] = None
             return [*self._receive_piece(_json(arguments), index, frame), *events]
         return events
+
+
+def _texts_in(steps: Any) -> Iterator[str]:
+    """The texts of an answer that comes whole behind its pieces."""
+    for step in list_of(steps):
+        if is_mapping(step):
+            inner = step.get("content") if step.get("type") == "model_output" else [step]
+            for item in list_of(inner):
+                if is_mapping(item) and item.get("type") == "text":
+                    yield text_in(item, "text") or ""
 
 
 def _json(arguments: Any) -> str:

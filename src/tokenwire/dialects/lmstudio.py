@@ -8,7 +8,7 @@ is reported at the end then, as the stream's last event. LM Studio runs the tool
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -17,8 +17,16 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.one_choice import OneChoice, read_frame
+from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.vendor_errors import VendorError, read_error
-from tokenwire.dialects.wire import UNREADABLE, is_mapping, json_or_text, json_text
+from tokenwire.dialects.wire import (
+    UNREADABLE,
+    is_mapping,
+    json_or_text,
+    json_text,
+    list_of,
+    plain_text,
+)
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -50,6 +58,7 @@ class ResultWire(Struct):
     model_instance_id: str | None = None
     stats: StatsWire | None = None
     response_id: str | None = None
+    output: Any = None  # all of the answer once more
 
 
 class EventWire(Struct):
@@ -95,6 +104,7 @@ class Decoder:
         self._calls = 0
         self._call: str | None = None  # the key of the call that has no arguments yet
         self._error: Error | None = None  # waits for chat.end
+        self._said = Pieces(Room())
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -110,7 +120,10 @@ class Decoder:
         kind = wire.type or frame.event
         match kind:
             case "message.delta":
-                return (Token(wire.content, frame=frame),) if wire.content else ()
+                if not wire.content:
+                    return ()
+                self._said.add(wire.content)
+                return (Token(wire.content, frame=frame),)
             case "reasoning.delta":
                 return (Reasoning(wire.content, frame=frame),) if wire.content else ()
             case "chat.start":
@@ -166,6 +179,9 @@ class Decoder:
         events: list[Event] = []
         if result.response_id:
             events.append(Started(result.response_id, result.model_instance_id, frame=frame))
+        rest = self._said.rest_of("".join(_texts_in(result.output)))
+        if rest:
+            events.append(Token(rest, frame=frame))
         stats = result.stats or StatsWire()
         read, written = stats.input_tokens, stats.total_output_tokens
         usage = Usage(read, written, None, stats.reasoning_output_tokens, final=True, frame=frame)
@@ -175,6 +191,12 @@ class Decoder:
             return [*events, self._error]
         choice = OneChoice(STOP_REASONS)
         return [*events, *choice.finish(stats.stop_reason or None, frame), *choice.done(frame)]
+
+
+def _texts_in(output: Any) -> Iterator[str]:
+    for item in list_of(output):
+        if is_mapping(item) and item.get("type") == "message":
+            yield plain_text(item.get("content"))
 
 
 class Encoder:
@@ -277,7 +299,7 @@ LMSTUDIO = Dialect(
         errors="event: error; chat.end follows it and is reported as that error",
         heartbeats="model_load.* and prompt_processing.*, while the answer has not begun",
         quirks=(
-            "Q24: chat.end repeats the whole answer, which is not said again",
+            "Q24: chat.end repeats the whole answer; of its text, what no piece brought is said",
             "Q28: arguments of a tool call are an object, sent whole, and no call has an id",
             "LM Studio runs the tools; their results are Data of kind tool_call.success or"
             " tool_call.failure",

@@ -146,6 +146,8 @@ def _call(message: Mapping[str, Any], frame: Frame) -> Event:
 
 def _result(result: Mapping[str, Any], index: int, frame: Frame) -> list[Event]:
     content = result.get("content")
+    if is_mapping(content) and "type" in content:
+        content = [content]
     if not is_list(content):
         return [Data("result", result, index, frame=frame)]
     events: list[Event] = []

@@ -107,7 +107,10 @@ class Decoder:
             events.append(Token(token.text, frame=frame))
         if wire.top_tokens:
             events.append(Data("top_tokens", wire.top_tokens, frame=frame))
-        told = whole is not None and self._said.rest_of(whole) == ""
+        rest = None if whole is None else self._said.rest_of(whole)
+        if rest:  # no token brought it
+            events.append(Token(rest, frame=frame))
+        told = rest is not None
         if told or isinstance(wire.generated_text, str):
             events += self._finish(wire.details or DetailsWire(), frame)
             # With the prompt before it, or written in another way, it proves so much only where
