@@ -25,6 +25,7 @@ from tokenwire import (
     get_dialect,
 )
 from tokenwire.dialects import Dialect
+from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
@@ -273,3 +274,80 @@ def test_a_whole_answer_without_its_field_name_is_read() -> None:
             ]
     assert isinstance(ends(answer[:-1], "openai-chat"), Error)
     assert ends(answer + b"\n\n", "event-stream").kind == "truncated"  # type: ignore[attr-defined]
+
+
+# --- what gateways add ---
+
+
+def whole(name: str) -> bytes:
+    """A short answer, said as far as the dialect can."""
+    encoder = StreamEncoder(name)
+    wire = b""
+    for event in (
+        Started("answer-1", "m"),
+        Token("Hi "),
+        Token("there"),
+        Finished(0, "stop"),
+        Done("stop"),
+    ):
+        try:
+            wire += encoder.send(event)
+        except LocalProtocolError:
+            continue
+    return wire
+
+
+EVENT_STREAMS = [name for name in FRAMED if get_dialect(name).format == "SSE"]
+
+
+def test_a_sentinel_that_a_gateway_adds_takes_nothing_from_a_whole_answer() -> None:
+    for name in EVENT_STREAMS:
+        wire = whole(name)
+        said = read([wire], name).events
+        if not isinstance(said[-1], Done):
+            continue
+        for added in (
+            b"data: [DONE]\n\n",
+            b'data: "[DONE]"\n\n',
+            b"data:[DONE]",
+            b"event: done\ndata: [DONE]\n\n",
+        ):
+            assert read([wire + added], name).events[-1] == said[-1], (name, added)
+
+
+def test_the_type_that_events_have_anyway_changes_nothing() -> None:
+    for name in EVENT_STREAMS:
+        frames = frames_of(get_dialect(name), whole(name))
+        typed = [
+            frame if b"event:" in frame or frame.startswith(b":") else b"event: message\n" + frame
+            for frame in frames
+        ]
+        assert read(typed, name).events == read(frames, name).events, name
+
+
+HALF_A_PIECE = {
+    "langgraph": b'event: messages\ndata: [{"type":"AIMessageChunk","id":"r","content":"the',
+    "coze": b'event: Message\ndata: {"node_title":"End","content":"the',
+    "dashscope": b'event: result\ndata: {"output":{"choices":[{"message":{"content":"the',
+}
+
+
+@pytest.mark.parametrize("name", HALF_A_PIECE)
+def test_an_end_that_is_known_by_its_type_ends_nothing_with_half_a_piece_in_it(name: str) -> None:
+    """Where a blank line is lost, the type of the second event holds for what both say."""
+    ends_of = {
+        "langgraph": b"event: end\ndata: null\n\n",
+        "coze": b'event: Done\ndata: {"debug_url":"x"}\n\n',
+        "dashscope": b"event: done\ndata: {}\n\n",
+    }
+    before = {
+        "langgraph": b"",
+        "coze": b"",
+        "dashscope": b'data: {"output":{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}}\n\n',
+    }
+    end = ends_of[name]
+    assert isinstance(ends(before[name] + end, name), Done)
+    for between in (b"\n", b"\r\n", b'"}\n'):
+        error = ends(before[name] + HALF_A_PIECE[name] + between + end, name)
+        assert isinstance(error, Error), between
+        assert error.kind in ("malformed", "truncated")

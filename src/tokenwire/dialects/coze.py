@@ -27,6 +27,7 @@ from tokenwire.dialects.said import Said
 from tokenwire.dialects.vendor_errors import VendorError, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
+    is_broken,
     is_mapping,
     json_or_text,
     list_of,
@@ -111,6 +112,8 @@ class Decoder:
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         match frame.event:
+            case "done" | "Done" if is_broken(frame.data or b""):
+                return (malformed(frame, "an end came with half of another event"),)
             case "done":
                 return self._choice.done_at_sentinel(frame, "conversation.chat.completed")
             case "Done":

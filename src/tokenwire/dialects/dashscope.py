@@ -38,6 +38,7 @@ from tokenwire.dialects.toolcalls import CUTTING, Fragment, ToolCallSlots
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
 from tokenwire.dialects.wire import (
     MAX_INDEX,
+    is_broken,
     is_done_sentinel,
     is_mapping,
     json_or_text,
@@ -101,7 +102,7 @@ class Decoder:
         data = frame.data or b""
         if frame.event == "error":
             return (_error(read_error(json_or_text(data)), frame),)
-        if frame.event == "done" or is_done_sentinel(data):
+        if (frame.event == "done" and not is_broken(data)) or is_done_sentinel(data):
             return self._done(frame)
         return read_frame(frame, ChunkWire, _decode_json, self._receive, self._extras)
 

@@ -36,7 +36,14 @@ from tokenwire.dialects._langgraph_protocol import ProtocolMessages, place_of
 from tokenwire.dialects._langgraph_wire import is_answer
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error
-from tokenwire.dialects.wire import is_list, is_mapping, json_or_text, plain_text
+from tokenwire.dialects.wire import (
+    is_broken,
+    is_list,
+    is_mapping,
+    json_or_text,
+    malformed,
+    plain_text,
+)
 from tokenwire.events import Data, Done, Event, Heartbeat, Reason, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
@@ -73,6 +80,8 @@ class Decoder:
         """The events of one frame."""
         mode = frame.event.partition("|")[0]
         if mode == "end":
+            if is_broken(frame.data or b""):
+                return (malformed(frame, "an end came with half of another event"),)
             return [*self._run.close_all(frame), Done(self._run.reason, frame=frame)]
         if mode == "error":
             return (_error(frame),)

@@ -129,6 +129,15 @@ def read_json(data: bytes) -> Any:
         return _any_json.decode(text)  # NaN, half surrogates, bytes that are no UTF-8
 
 
+def is_broken(data: bytes) -> bool:
+    """Do the bytes begin as a JSON object or array, and are none?
+
+    An event whose type alone tells what it means may have half of the one before it in its data:
+    where the blank line between them is lost, the later type holds for both.
+    """
+    return data.lstrip()[:1] in (b"{", b"[") and not (is_done_sentinel(data) or is_json(data))
+
+
 def is_json(data: bytes) -> bool:
     """Are the bytes one complete JSON value?"""
     try:

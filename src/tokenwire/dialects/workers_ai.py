@@ -72,7 +72,7 @@ class Decoder:
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
-        if frame.event or is_done_sentinel(frame.data or b""):
+        if frame.event in ("error", "ping") or is_done_sentinel(frame.data or b""):
             return self._family.receive_frame(frame)
         return read_frame(frame, NativeWire, _decode_json, self._receive, self._extras)
 
