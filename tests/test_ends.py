@@ -125,10 +125,11 @@ def test_a_unit_without_its_end_counts_if_it_is_whole() -> None:
 
 
 BROKEN = b'{"choices":[{"delta":{"content":"brave '
-# They have no payloads that could be unreadable: any bytes are a text, or the framer sees to it.
+# They have no payloads that could be unreadable: any bytes are a text, or the framer sees to it; or
+# no texts.
 ANY_BYTES = {
     *("event-stream", "gemini-array", "replicate", "sse", "text", "tgi", "vercel-data"),
-    *("bedrock-agent", "bedrock-invoke"),
+    *("bedrock-agent", "bedrock-invoke", "openai-images"),
 }
 
 
