@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.answers import comments, texts
 from tests.cuts import in_every_cut, read_response
 from tests.reading import Read, read
+from tests.resume.playbook import WAKE, data, head, lost, play, post, session
 
 from tokenwire import (
     Cursor,
@@ -248,7 +249,25 @@ def test_an_error_in_an_array_does_not_hide_the_answers_beside_it() -> None:
         Finished(0, "stop"),
         Done("stop"),
     ]
-    assert told(json.dumps([failed, failed])) == [Error("vendor", "no", "-32601")]
+    error = Error("vendor", "no", "-32601", fatal=False)
+    last = Error("vendor", "no", "-32601")
+    note = {"jsonrpc": "2.0", "method": "notifications/x"}
+    assert told(json.dumps([failed, failed, note])) == [error, Data("notifications/x", None), last]
+
+
+def test_an_error_is_one_of_the_responses_that_were_asked_for() -> None:
+    failed = message(id=1, error={"code": -32601, "message": "no"})
+    one = message(id=2, result={"content": [{"type": "text", "text": "a"}]})
+    error = Error("vendor", "no", "-32601", fatal=False)
+    said = [Started("2"), Token("a"), Finished(0, "stop")]
+    both = mcp(answers=2)
+    assert read([sse(failed, one)], both, eof=False).events == [error, *said, Done("stop")]
+    assert read([sse(one, failed)], both, eof=False).events == [*said, error, Done("stop")]
+    assert told(one, failed) == [*said, error, Done("stop")]
+    last = Error("vendor", "no", "-32601")
+    assert read([sse(failed, failed)], both, eof=False).events == [error, last]
+    refused = message(id=None, error={"code": -32601, "message": "no"})  # the batch as a whole
+    assert read([sse(refused)], both, eof=False).events == [last]
 
 
 def test_the_old_transport_carries_a_whole_session() -> None:
@@ -477,3 +496,42 @@ def test_what_stands_where_a_word_should_is_told() -> None:
     ]
     failed = message(id=1, result={"content": [{"type": "text", "text": 6}], "isError": 1})
     assert told(failed)[1:3] == [Token("6"), Finished(0, "error", "isError")]
+
+
+# --- what a session knows ---
+
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+NOTE = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "responses"),
+    [(PING, 1), ([PING], 1), ([PING, NOTE, PING], 2), ([PING, PING, PING], 3), (NOTE, 0), ("", 0)],
+)
+def test_a_session_counts_the_requests_that_it_sends(asked: Any, responses: int) -> None:
+    """Each in an event with an id, and the stream stays open behind the last one."""
+    request = post("/mcp", json.dumps(asked).encode())
+    dialect = session("mcp", request).dialect
+    events = [b"id: %d\n" % n + sse(message(id=n, result={})) for n in range(max(responses, 1))]
+    for n in range(len(events)):
+        said = read(events[: n + 1], dialect, eof=False).events
+        assert (Done("stop") in said) == (n + 1 == len(events))
+
+
+def test_a_batch_goes_on_behind_a_lost_connection() -> None:
+    """The first response came before it. Another process knows only that something is left."""
+    one, two = (b"id: %d\n" % n + sse(message(id=n, result={})) for n in (1, 2))
+    request = post("/mcp", json.dumps([PING, PING]).encode())
+    batch = session("mcp", request)
+    first = ("Started(id='1')", "Data(kind='result', value={})", "Finished(reason='stop')")
+    play(batch, "open POST /mcp...", head(), "read", data(one), *first, "read")
+    taken = session("mcp", request, checkpoint=batch.checkpoint(0.0))
+    play(batch, lost(), "close", "reconnecting 1...", "sleep 0", WAKE)
+    for going, index in ((batch, ", index=1"), (taken, "")):
+        second = (
+            "Started(id='2')",
+            f"Data(kind='result', value={{}}{index})",
+            f"Finished({index[2:]}{index and ', '}reason='stop')",
+        )
+        play(going, "open GET /mcp Last-Event-ID: 1", head(), "read", data(two), *second)
+        play(going, "Done(reason='stop')")

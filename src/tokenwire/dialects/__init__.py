@@ -150,6 +150,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
             its JSON body that must be there and say something (``"conversation"``), or a path and
             a pattern that its value must match (``"method=tools/*"``); ``*`` in a path is any
             member of a list. ``"@path=..."`` looks at the path of the URL.
+        for_request: Gives the dialect as it is read behind a request, of which it tells what the
+            stream does not say, as how many answers were asked for. A `Session` asks it.
         strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
             error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong
             content type only raises suspicion, and errors are looked for in stray lines.
@@ -173,6 +175,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     terminator: str
     resumption: Resumption | None = None
     effects: tuple[tuple[str, ...], ...] = ()
+    for_request: Callable[[Request], Dialect] | None = None
     strict: bool = False
     bare_events: tuple[str, ...] = ()
     marks: tuple[tuple[str, ...], ...] = ()

@@ -8,10 +8,11 @@ to the client's request ends it: an answer is complete at a ``result`` or an ``e
 response may come as one JSON document with no event stream around it.
 
 Revision 2025-03-26 lets a client send several requests at once, whose responses may come in an
-event each. Nothing in the stream says how many there are, but the server closes it behind the last
-one: `Done` waits for that where events have no ids. Where they have, a stream that is taken up
-again may stay open for ever, and who takes it up behind a response would wait in vain: `Done` comes
-with the first one. ``mcp(answers=2)`` says how many there are.
+event each. Nothing in the stream says how many there are; a `Session` counts the requests in the
+body that it sends, and whoever reads a stream alone can say ``mcp(answers=2)``. Else `Done` waits
+for the end of the body where events have no ids, as servers end it behind the last response. Where
+they have, a stream that is taken up again may stay open for ever, and who takes it up behind a
+response would wait in vain: `Done` comes with the first event that holds one.
 
 A tool's result is a list of content blocks: its texts are the answer. Other results are data.
 """
@@ -36,7 +37,14 @@ from tokenwire.dialects._jsonrpc import (
 )
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
 from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.wire import is_list, is_mapping, odd_texts, plain_text, reason_for
+from tokenwire.dialects.wire import (
+    is_list,
+    is_mapping,
+    json_or_text,
+    odd_texts,
+    plain_text,
+    reason_for,
+)
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -79,6 +87,7 @@ class Decoder:
         self._expected = answers
         self._in_session = False  # many answers on one stream, which none of them ends
         self._answers = 0
+        self._responses = 0  # errors too
         self._reason: Reason = "other"
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -95,24 +104,31 @@ class Decoder:
 
     def _receive(self, value: object, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
-        before = self._answers
+        failed: Error | None = None  # the last request of this frame that did
+        before = self._responses
         for message in value if is_list(value) else [value]:
             if not is_mapping(message):
                 events.append(Unknown(frame=frame))
             elif message.get("method"):
                 events.append(_call(message, frame))
             elif error := find_rpc_error(message):
-                failed = error.event(frame)
-                # Beside an answer that came it is not the end of all.
-                fatal = not self._in_session and not _has_answer(value)
-                events.append(msgspec.structs.replace(failed, fatal=fatal))
+                # Beside an answer that comes it is not the end of all.
+                failed = msgspec.structs.replace(error.event(frame), fatal=False)
+                events.append(failed)
+                whole = message.get("id") is None  # of all that was asked
+                self._responses += (self._expected or 1) if whole else 1
             elif "result" in message:
                 events += self._answer(message, 0 if self._in_session else self._answers, frame)
                 self._answers += 1
+                self._responses += 1
             else:
                 events.append(Unknown(frame=frame))
-        several = self._expected is None and frame.id is None
-        if before < self._answers >= (self._expected or 1) and not (several or self._in_session):
+        if self._in_session or not before < self._responses >= (self._expected or 1):
+            return events
+        if failed is not None and not self._answers:
+            others = [event for event in events if event is not failed]
+            return [*others, msgspec.structs.replace(failed, fatal=True)]
+        if self._expected is not None or frame.id is not None:
             events.append(Done(self._reason, frame=frame))
         return events
 
@@ -131,10 +147,6 @@ class Decoder:
             self._reason = reason
         events.append(Finished(index, reason, raw, frame=frame))
         return events
-
-
-def _has_answer(value: object) -> bool:
-    return is_list(value) and any(is_mapping(one) and "result" in one for one in value)
 
 
 def _call(message: Mapping[str, Any], frame: Frame) -> Event:
@@ -290,9 +302,18 @@ def mcp(*, answers: int | None = None) -> Dialect:
     """The dialect for a batch of requests (2025-03-26).
 
     Args:
-        answers: How many responses there will be: as many as requests with an id were sent.
+        answers: How many responses there will be: as many as requests with an id were sent. A
+            `Session` knows it from the request's body.
     """
-    return msgspec.structs.replace(MCP, decoder=lambda: Decoder(answers))
+    return msgspec.structs.replace(MCP, decoder=lambda: Decoder(answers), for_request=None)
+
+
+def _for_request(request: Request) -> Dialect:
+    """The dialect for as many responses as there are requests in the body."""
+    said = json_or_text(request.body or b"")
+    messages = said if is_list(said) else [said]
+    asked = [one for one in messages if is_mapping(one) and one.get("method") and "id" in one]
+    return mcp(answers=len(asked)) if asked else MCP
 
 
 MCP = Dialect(
@@ -303,6 +324,7 @@ MCP = Dialect(
     media_types=("text/event-stream", "application/json"),
     terminator="the response: a message with a result or an error",
     effects=(("method=tools/call",),),
+    for_request=_for_request,
     resumption=Resumption(
         method="last_event_id",
         kind="id",
@@ -333,9 +355,10 @@ MCP = Dialect(
             "Q8: the priming event has an id and empty data: a heartbeat that moves the cursor",
             "a server may answer with one JSON document in place of the event stream",
             "2025-03-26: the responses to a batch are choices 0, 1, ..., in an event each or in an"
-            " array in one event. Where events have no ids, Done waits for the end of the body, as"
-            " servers end it behind the last response; where they have, it comes with the first"
-            " one, unless mcp(answers=2) says how many there are.",
+            " array in one event. A Session knows their number from the request; mcp(answers=2)"
+            " says it where a body is read alone. Else, where events have no ids, Done waits for"
+            " the end of the body, as servers end it behind the last response; where they have, it"
+            " comes with the first event that holds one.",
             "2024-11-05: event: endpoint names an address; the stream then carries the answers of a"
             " whole session, and none of them ends it",
         ),

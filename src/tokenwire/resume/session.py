@@ -208,7 +208,10 @@ class Session:
         _check("breaker", breaker, CircuitBreaker)
         _check("checkpoint", checkpoint, Checkpoint)
         _check("partial", partial, Completion)
-        self.dialect: Final = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        found = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        # Behind a checkpoint less may come than the request asked for.
+        asked = found.for_request if checkpoint is None else None
+        self.dialect: Final = found if asked is None else asked(request)
         self._live = is_live(self.dialect)
         self._planner = Planner(request, self.dialect, strategies, repeatable=repeatable)
         self._fingerprint = fingerprint(request, self.dialect)
