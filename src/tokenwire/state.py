@@ -87,7 +87,7 @@ _INPUTS: Final[Mapping[type[events.Event], Input]] = {
 
 def input_of(event: events.Event) -> Input | None:
     """The input that an event is; ``None`` for what no wire carries (`Reconnecting`)."""
-    if isinstance(event, events.Error):
+    if type(event) is events.Error:  # an `isinstance` that fails costs four times as much
         return Input.FAILURE if event.fatal else Input.LIVENESS
     return _INPUTS.get(type(event))
 
