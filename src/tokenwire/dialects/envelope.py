@@ -26,7 +26,7 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, TypeAlias, cast
 
@@ -57,6 +57,7 @@ _RAREST: Final = 1023
 
 _PLACES: Final = 3  # in which a payload may hold the same text, and only one of them is the text
 _PROBE: Final = "a text that no service sends"
+_PROBE_LITERAL: Final = encode(_PROBE)
 _ALPHANUMERIC: Final = (string.ascii_letters + string.digits).encode()
 # The last string that is a value; in it, letters and digits may be a filler.
 _LAST_STRING: Final = re.compile(rb'(.*: ?")([0-9A-Za-z]*)(".*)', re.DOTALL)
@@ -209,9 +210,9 @@ class Envelope:
         self._skip, self._wait = self._wait, min(2 * self._wait + 1, _RAREST)
         for before, behind in _places(payload, event.text):
             for middle, filler, filling, end in _tails(behind):
-                probe = b'%s"%s"%s%s%s' % (before, _PROBE.encode(), middle, filling, end)
+                probe = b"".join((before, _PROBE_LITERAL, middle, filling, end))
                 if self._is_proven(probe, event):
-                    self._keep(frame.event, before, middle, filler, end, event)
+                    self._keep(frame, before, middle, filler, end, event)
                     return
 
     def _is_proven(self, probe: bytes, event: TextEvent) -> bool:
@@ -227,11 +228,18 @@ class Envelope:
         )
 
     def _keep(
-        self, name: str, before: bytes, middle: bytes, filler: bytes, end: bytes, event: TextEvent
+        self,
+        frame: Frame,
+        before: bytes,
+        middle: bytes,
+        filler: bytes,
+        end: bytes,
+        event: TextEvent,
     ) -> None:
         start, stop, framing = b"", None, self._framing
-        constant = before + middle + end
-        if framing is not None and b"\n" not in constant and b"\r" not in constant:
+        name, payload = frame.event, frame.data or b""
+        # A line end can only stand beside the text and its filler, which have none.
+        if framing is not None and b"\n" not in payload and b"\r" not in payload:
             start, end = framing.frame_start(name), end + framing.frame_end
             stop = -len(framing.frame_end)
         place = (type(event), event.index, event.part)
@@ -250,14 +258,14 @@ def _places(payload: bytes, text: str) -> Iterator[tuple[bytes, bytes]]:
             at = payload.find(literal, at + 1)
 
 
-def _literals(text: str) -> Iterator[bytes]:
+def _literals(text: str) -> Sequence[bytes]:
     """How a service may write it: with escapes where they must be, or for all but ASCII."""
+    if text.isascii():
+        return (encode(text),)
     try:
-        yield encode(text)
+        return encode(text), json.dumps(text).encode()
     except UnicodeEncodeError:  # half a surrogate
-        pass
-    if not text.isascii():
-        yield json.dumps(text).encode()
+        return (json.dumps(text).encode(),)
 
 
 def _tails(behind: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
