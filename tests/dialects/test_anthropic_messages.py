@@ -420,6 +420,17 @@ def test_what_is_said_beside_the_content() -> None:
         *(Started("m1"), Data("container", box), Data("container", box)),
         *(Data("context_management", edits), Finished(0, "stop", "end_turn")),
     ]
+    why = {"type": "refusal"}
+    assert events(starting(stop_details=why, context_management=edits)) == [
+        *(Started("m1"), Data("stop_details", why), Data("context_management", edits)),
+    ]
+
+
+def test_a_text_beside_one_that_may_be_said_again() -> None:
+    """What stood in the start may come once more; other blocks are told as they come."""
+    told = {"type": "text", "text": "ab"}
+    found = events(starting(told), text_delta("c", 1), block(**told), text_delta("d"))
+    assert found == [Started("m1"), Token("ab"), Token("c", part=1), Token("d")]
 
 
 def test_what_nobody_knew_of_is_told_once() -> None:

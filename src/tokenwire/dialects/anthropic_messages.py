@@ -12,7 +12,7 @@ Text completions, which came before messages, are read too: they end with a ``st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.json import Decoder as JSONDecoder
@@ -147,22 +147,25 @@ _IN_BLOCK: Final = Fields(
     others={"input", "caller", "cache_control"},
 )
 
+# Nearly every block that is told piece by piece begins so.
+_BEGINNINGS: Final = (
+    {"type": "text", "text": ""},
+    {"type": "thinking", "thinking": "", "signature": ""},
+)
+
 _decode_json = JSONDecoder(EventWire).decode
 
 
-def _only_text_of(wire: EventWire, frame: Frame | None = None) -> Token | Reasoning | None:
+def _read_only_text(payload: bytes) -> Token | Reasoning | None:
     """The event of a delta that holds a text or a thought: nearly every one does."""
+    wire = _decode_json(payload)
     delta = wire.delta
     if wire.type == "content_block_delta" and delta is not None:
         if delta.type == "text_delta" and delta.text:
-            return Token(delta.text, 0, wire.index, frame=frame)
+            return Token(delta.text, 0, wire.index)
         if delta.type == "thinking_delta" and delta.thinking:
-            return Reasoning(delta.thinking, 0, wire.index, frame=frame)
+            return Reasoning(delta.thinking, 0, wire.index)
     return None
-
-
-def _read_only_text(payload: bytes) -> Token | Reasoning | None:
-    return _only_text_of(_decode_json(payload))
 
 
 class _Retold:
@@ -213,10 +216,6 @@ class Decoder:
             if is_done_sentinel(frame.data or b""):  # of gateways: it proves nothing
                 return (Unknown(frame=frame),)
             return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
-        event = None if self._retold else _only_text_of(wire, frame)
-        if event is not None:
-            self.envelope.learn(frame, event)
-            return (event,)
         return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -227,12 +226,11 @@ class Decoder:
         match wire.type or frame.event:
             case "content_block_delta" if wire.delta is not None:
                 return self._receive_delta(wire.delta, wire.index, frame)
-            case "ping":
-                return (Heartbeat("ping", frame=frame),)
             case "content_block_start" if is_mapping(wire.content_block):
                 return self._receive_block(wire.content_block, wire.index, frame)
             case "content_block_stop":
-                self._retold.pop(wire.index, None)
+                if self._retold:
+                    self._retold.pop(wire.index, None)
                 return self._calls.close(wire.index, frame)
             case "message_start":
                 return self._receive_start(wire.message or MessageWire(), frame)
@@ -240,6 +238,8 @@ class Decoder:
                 return self._receive_message_delta(wire, frame)
             case "message_stop":
                 return self._receive_stop(frame)
+            case "ping":
+                return (Heartbeat("ping", frame=frame),)
             case "completion":
                 return self._receive_completion(wire, frame)
             case _ if wire.error or frame.event == "error":
@@ -261,15 +261,23 @@ class Decoder:
             self._reason = None
         self._started, self._id, self._said = True, message.id, message.stop_reason
         events.append(Started(message.id, message.model, frame=frame))
-        for index, block in enumerate(message.content or ()):
-            if is_mapping(block):
-                events += self._receive_block(block, index, frame)
-                events += self._calls.close(index, frame)
-                if not again and len(block) > 1:
-                    self._remember(block, index)
-        events += _beside(message, frame)
-        if message.usage is not None and _counts(message.usage) not in (_NO_COUNTS, _ZERO_COUNTS):
-            events.append(_usage(message.usage, final=False, frame=frame))
+        if message.content:
+            for index, block in enumerate(message.content):
+                if is_mapping(block):
+                    events += self._receive_block(block, index, frame)
+                    events += self._calls.close(index, frame)
+                    if not again and len(block) > 1:
+                        self._remember(block, index)
+        if message.stop_details:
+            events.append(Data("stop_details", message.stop_details, frame=frame))
+        if message.container:
+            events.append(Data("container", message.container, frame=frame))
+        if message.context_management:
+            events.append(Data("context_management", message.context_management, frame=frame))
+        if message.usage is not None:
+            counts = _counts(message.usage)
+            if counts not in (_NO_COUNTS, _ZERO_COUNTS):
+                events.append(Usage(*counts, frame=frame))
         return events
 
     def _receive_completion(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
@@ -291,6 +299,8 @@ class Decoder:
     def _receive_block(self, block: Mapping[str, Any], index: int, frame: Frame) -> Sequence[Event]:
         if index in self._retold:
             return self._receive_again(block, index, frame)
+        if block in _BEGINNINGS:
+            return self._calls.begin(frame)
         kind = text_in(block, "type")
         if kind in _TOOL_BLOCKS:
             return self._open(block, kind, index, frame)
@@ -299,8 +309,6 @@ class Decoder:
             text = text_in(block, "text")
             if text:
                 events.append(Token(text, part=index, frame=frame))
-            elif len(block) == 2 and block.get("text") == "":
-                return events  # nearly always it only begins
             for note in list_of(block.get("citations")):
                 events.append(Data("citation", note, 0, index, frame=frame))
         elif kind == "thinking":
@@ -323,7 +331,8 @@ class Decoder:
         if self._calls.reopen(index, id):
             return ()
         events = self._calls.begin(frame, index)
-        held = _json(block["input"]) if block.get("input") else ""
+        given = block.get("input") or ""
+        held = given if isinstance(given, str) else json_text(given)
         try:
             key = self._calls.open(index, id, held)
         except MalformedError as reason:
@@ -379,24 +388,29 @@ class Decoder:
 
     def _receive_delta(self, delta: DeltaWire, index: int, frame: Frame) -> Sequence[Event]:
         match delta.type or _kind_of(delta):
+            case "input_json_delta":
+                piece = delta.partial_json
+                if not piece or index in self._retold:
+                    return ()
+                if not isinstance(piece, str):
+                    piece = json_text(piece)
+                try:
+                    return self._calls.receive_piece(index, piece, frame)
+                except MalformedError as reason:
+                    return (malformed(frame, reason),)
             case "text_delta" | "thinking_delta" as kind:
                 text = delta.text if kind == "text_delta" else delta.thinking
                 if not text:
                     return ()
                 if index in self._retold:
                     return self._retell(text, index, frame)
-                if kind == "text_delta":
-                    return (Token(text, 0, index, frame=frame),)
-                return (Reasoning(text, 0, index, frame=frame),)
+                speaks = Token if kind == "text_delta" else Reasoning
+                event = speaks(text, 0, index, frame=frame)
+                if not self._retold:
+                    self.envelope.learn(frame, event)
+                return (event,)
             case "signature_delta":
                 return (Reasoning("", 0, index, delta.signature, frame=frame),)
-            case "input_json_delta":
-                if not delta.partial_json or index in self._retold:
-                    return ()
-                try:
-                    return self._calls.receive_piece(index, _json(delta.partial_json), frame)
-                except MalformedError as reason:
-                    return (malformed(frame, reason),)
             case "citations_delta":
                 return (Data("citation", delta.citation, 0, index, frame=frame),)
             case "compaction_delta":
@@ -420,8 +434,10 @@ class Decoder:
             events.append(Data("context_management", wire.context_management, frame=frame))
         if raw:
             events += self._finish(raw, frame)
-        if wire.usage is not None and _counts(wire.usage) != _NO_COUNTS:
-            events.append(_usage(wire.usage, final=True, frame=frame))
+        if wire.usage is not None:
+            counts = _counts(wire.usage)
+            if counts != _NO_COUNTS:
+                events.append(Usage(*counts, final=True, frame=frame))
         return events
 
     def _finish(self, raw: str, frame: Frame) -> list[Event]:
@@ -437,24 +453,23 @@ class Decoder:
         return [*events, Done(self._reason or "other", frame=frame)]
 
 
-_NO_DETAILS: Final = DetailsWire()
-_NO_COUNTS: Final = (None, None, None, None, None)
-_ZERO_COUNTS: Final = (0, 0, None, None, None)
+_Counts: TypeAlias = tuple[int | None, int | None, None, int | None, int | None, int | None]
+_NO_COUNTS: Final[_Counts] = (None, None, None, None, None, None)
+_ZERO_COUNTS: Final[_Counts] = (0, 0, None, None, None, None)
 """A request has at least one token: a start that counts none does not know."""
 
 
-def _counts(wire: UsageWire) -> tuple[int | None, ...]:
+def _counts(wire: UsageWire) -> _Counts:
+    """As they stand in `Usage`."""
+    details = wire.output_tokens_details
     return (
         wire.input_tokens,
         wire.output_tokens,
+        None,
+        None if details is None else details.thinking_tokens,
         wire.cache_read_input_tokens,
         wire.cache_creation_input_tokens,
-        None if wire.output_tokens_details is None else wire.output_tokens_details.thinking_tokens,
     )
-
-
-def _json(arguments: Any) -> str:
-    return arguments if isinstance(arguments, str) else json_text(arguments)
 
 
 def _kind_of(delta: DeltaWire) -> str | None:
@@ -462,27 +477,6 @@ def _kind_of(delta: DeltaWire) -> str | None:
     fields = {"text": "text_delta", "thinking": "thinking_delta", "signature": "signature_delta"}
     fields["partial_json"] = "input_json_delta"
     return next((kind for name, kind in fields.items() if getattr(delta, name)), None)
-
-
-def _beside(message: MessageWire, frame: Frame) -> list[Event]:
-    """What the start of a message says beside its content."""
-    return [
-        Data(name, value, frame=frame)
-        for name in ("stop_details", "container", "context_management")
-        if (value := getattr(message, name))
-    ]
-
-
-def _usage(wire: UsageWire, *, final: bool, frame: Frame) -> Usage:
-    return Usage(
-        wire.input_tokens,
-        wire.output_tokens,
-        reasoning_tokens=(wire.output_tokens_details or _NO_DETAILS).thinking_tokens,
-        cache_read_tokens=wire.cache_read_input_tokens,
-        cache_write_tokens=wire.cache_creation_input_tokens,
-        final=final,
-        frame=frame,
-    )
 
 
 ANTHROPIC_MESSAGES = Dialect(

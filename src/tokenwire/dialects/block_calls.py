@@ -101,10 +101,11 @@ class BlockCalls:
             else:
                 self.open(index, None, "")
                 call = self._open[index]
-        if len(piece) == call.said.length and _is_again(call, piece):
+        if piece[:1] in "{[" and len(piece) == call.said.length and _is_again(call, piece):
             return []
         call.held = ""  # said in pieces
-        return [self._say(call, piece, frame)]
+        call.said.add(piece)
+        return [ToolCall(call.key, arguments=piece, frame=frame)]
 
     def close(self, index: int, frame: Frame) -> list[Event]:
         """The end of a block."""
@@ -134,16 +135,15 @@ class BlockCalls:
     def _end(self, index: int, frame: Frame) -> list[Event]:
         """Nothing more of this call can come. It is complete, if its JSON is whole."""
         call = self._open.pop(index)
-        events: list[Event] = [self._say(call, call.held, frame)] if call.held else []
+        events: list[Event] = []
+        if call.held:
+            call.said.add(call.held)
+            events.append(ToolCall(call.key, arguments=call.held, frame=frame))
         if call.said.kept and is_whole(call.said.text()):
             events.append(ToolCall(call.key, complete=True, frame=frame))
         return events
 
-    def _say(self, call: Call, piece: str, frame: Frame) -> Event:
-        call.said.add(piece)
-        return ToolCall(call.key, arguments=piece, frame=frame)
-
 
 def _is_again(call: Call, piece: str) -> bool:
     """Are these all of the arguments once more?"""
-    return call.said.agreement(piece) == 2 and piece[:1] in "{[" and is_whole(piece)
+    return call.said.agreement(piece) == 2 and is_whole(piece)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from msgspec import Raw
+from msgspec.json import Decoder
+
 from tokenwire.dialects.lenient import JSON
+from tokenwire.dialects.wire import UNREADABLE
 
 # JSON decoders give up at about a thousand; no tool takes arguments nested half as deep.
 _MAX_DEPTH: Final = 500
@@ -16,6 +20,7 @@ _MAX_WORD: Final = 64
 _INSIDE: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _OUTSIDE: Final = re.compile(r'[^"{}\[\]]*+')
 _CLOSERS: Final = {"{": "}", "[": "]"}
+_skip: Final = Decoder(Raw).decode
 
 
 class JSONBalance:
@@ -123,6 +128,21 @@ def _is_value(text: str) -> bool:
 
 def is_whole(text: str) -> bool:
     """Is this text one JSON value and no more, as far as brackets and texts tell?"""
+    if _is_object(text):
+        return True
     balance = JSONBalance()
     balance.add(text)
     return balance.whole
+
+
+def _is_object(text: str) -> bool:
+    """Is it an object without any fault? So nearly all arguments are, and this is soon seen."""
+    if text[:1] != "{":
+        return False
+    if len(text) > _MAX_DEPTH and text.count("{") + text.count("[") > _MAX_DEPTH:
+        return False
+    try:
+        _skip(text)
+    except UNREADABLE:
+        return False
+    return True
