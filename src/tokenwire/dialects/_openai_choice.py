@@ -131,7 +131,7 @@ class Choice:
         if delta.function_call is not None:
             call = ToolCallWire(index=0, function=delta.function_call)
             self._receive_tool_calls([call], frame, events)
-        if isinstance(accents, AccentDeltaWire):
+        if accents is not None and isinstance(accents, AccentDeltaWire):
             for kind, value in said_in(accents, DELTA_DATA):
                 events.append(Data(kind, value, self.index, frame=frame))
             audio = accents.audio

@@ -73,6 +73,9 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
+# Words that are no reason.
+_NO_FINISH: Final = (None, "", "null")
+
 # A chunk of so many bytes takes some 20 times as much as values.
 _SHORT: Final = 2048
 
@@ -253,7 +256,8 @@ class Decoder:
         if not self._started and (chunk.id or chunk.model):
             self._started = True
             events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
-        self._nameless = chunk.id == "" and self._nameless is not False
+        if self._nameless is not False:
+            self._nameless = chunk.id == ""
         choices = chunk.choices or ()
         if len(choices) == 1 and choices[0].index == 1:
             self._see_whether_it_counts(chunk.id)
@@ -265,7 +269,7 @@ class Decoder:
             self._receive_usage(usage, events)
         if chunk.x_groq is not None:
             self._receive_groq(chunk.x_groq, frame, events)
-        if isinstance(chunk, AccentChunkWire):
+        if type(chunk) is not ChunkWire and isinstance(chunk, AccentChunkWire):
             self._receive_accents(chunk, frame, events)
         if chunk.choices is None:
             self._receive_no_choices(chunk, frame, events)
@@ -289,12 +293,10 @@ class Decoder:
                 return
             choice = self._choices[index] = Choice(index)
         choice.chunks += 1
-        accents = wire if isinstance(wire, AccentChoiceWire) else None
-        finish = wire.finish_reason
-        if finish == "null":
-            finish = None
+        accents = wire if type(wire) is AccentChoiceWire else None
+        finish = None if wire.finish_reason in _NO_FINISH else wire.finish_reason
         if wire.delta is not None:
-            choice.receive_delta(wire.delta, frame, events, last=bool(finish))
+            choice.receive_delta(wire.delta, frame, events, last=finish is not None)
         elif wire.text and not (finish and choice.is_repetition(wire.text)):
             choice.receive_content(wire.text, frame, events)
         if accents is not None and accents.message is not None and (finish or wire.delta is None):
@@ -306,7 +308,7 @@ class Decoder:
             self._say_once("content_filter", wire.content_filter_results, index, frame, events)
         if accents is not None:
             self._receive_states(accents, index, frame, events)
-        if finish:
+        if finish is not None:
             choice.receive_finish(finish, self._words, frame, events)
             for one in self._choices.values():
                 one.rests = True
