@@ -456,7 +456,101 @@ def other_rows() -> Iterator[Row]:
     )
 
 
-ROWS: list[Row] = [*chat_rows(), *gemini_rows(), *responses_rows(), *other_rows()]
+def whole_rows() -> Iterator[Row]:
+    """What came as one document, or says in its own way that something failed."""
+    usage = {"input_tokens": 3, "output_tokens": 2}
+    answer = {"id": "m", "type": "message", "stop_reason": "end_turn", "usage": usage}
+    yield Row(
+        "K9",
+        "a message that was not streamed",
+        "anthropic-messages",
+        text_of({**answer, "mood": "calm", "content": [{"type": "text", "text": "Hi"}]}),
+        {"text": "Hi", "finish": ("stop", "end_turn"), "usage": (3, 2, None), "end": "stop"},
+    )
+    for wire in ({**answer, "type": "msg"}, {**answer, "stop_reason": None}, [answer]):
+        yield Row(
+            "K9",
+            "what only looks like one",
+            "anthropic-messages",
+            sse(wire),
+            {"end": None, "error": ("truncated", None)},
+        )
+    part = {"type": "output_text", "text": "Hi"}
+    yield Row(
+        "K9",
+        "a response that was not streamed",
+        "openai-responses",
+        text_of(
+            {
+                "id": "r",
+                "object": "response",
+                "status": "completed",
+                "output": [{"type": "message", "content": [part]}],
+                "usage": usage,
+            }
+        ),
+        {"text": "Hi", "finish": ("stop", "completed"), "usage": (3, 2, None), "end": "stop"},
+    )
+    for wrong, document, code in (
+        ("a status of 429 as a text", {"error": {"message": "slow", "code": "429"}}, "429"),
+        ("an error that a status alone tells", {"status": "error", "message": "quota"}, None),
+        ("an error whose number is no status", {"code": 1302, "msg": "slow"}, "1302"),
+    ):
+        yield Row(
+            "K9",
+            wrong,
+            "openai-chat",
+            sse(say("Hi"), document, DONE),
+            {"text": "Hi", "end": None, "error": ("vendor", code)},
+        )
+
+
+def odd_rows() -> Iterator[Row]:
+    """A list of texts, or of parts, where a text should be."""
+    for odd in (["He", "llo"], [{"type": "text", "text": "He"}, "llo"], [{"text": "Hello"}]):
+        for dialect, body in (
+            (
+                "openai-completions",
+                sse({"choices": [{"text": odd}]}, {"choices": [{"finish_reason": "stop"}]}, DONE),
+            ),
+            (
+                "ollama-generate",
+                lines({"response": odd}, {"response": "", "done": True, "done_reason": "stop"}),
+            ),
+            ("dify", sse({"event": "message", "answer": odd}, {"event": "message_end"})),
+            (
+                "anthropic-messages",
+                typed(
+                    {"type": "message_start", "message": {"id": "m"}},
+                    {"type": "content_block_delta", "delta": {"type": "text_delta", "text": odd}},
+                    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+                    {"type": "message_stop"},
+                ),
+            ),
+        ):
+            yield Row("K1", "a list for a text", dialect, body, {"text": "Hello", "end": "stop"})
+    for odd in ([{"text": "Hello", "mood": 1}], [{"type": "image", "text": "x"}], [7], [{}]):
+        yield Row(
+            "K1",
+            "a list that holds something else: told, and not read",
+            "openai-completions",
+            sse(
+                {"choices": [{"text": odd}]},
+                {"choices": [{"text": "Hi", "finish_reason": "stop"}]},
+                DONE,
+            ),
+            {"text": "Hi", "end": "stop", "data": ["choices[0].text"]},
+        )
+
+
+ROWS: list[Row] = [
+    *chat_rows(),
+    *gemini_rows(),
+    *responses_rows(),
+    *other_rows(),
+    *whole_rows(),
+    *odd_rows(),
+]
 
 
 # --- the test ---

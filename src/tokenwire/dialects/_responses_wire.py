@@ -228,6 +228,9 @@ WORKING: Final = (
     "compaction.compacting",
 )
 
+WHOLE: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
+"""How a response ends, where it comes as one document."""
+
 DATA_IN_RESPONSE: Final = ("content_filters", "moderation")
 """Fields of a response that are no echo of its request."""
 

@@ -16,13 +16,14 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.json import Decoder as JSONDecoder
+from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._anthropic_encode import AnthropicEncoder
 from tokenwire.dialects.block_calls import BlockCalls
 from tokenwire.dialects.envelope import Envelope
 from tokenwire.dialects.fields import Fields, text_in
-from tokenwire.dialects.lenient import Extras
+from tokenwire.dialects.lenient import JSON, Extras, convert
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.vendor_errors import find_error, read_error
 from tokenwire.dialects.wire import (
@@ -215,7 +216,8 @@ class Decoder:
         except UNREADABLE:
             if is_done_sentinel(frame.data or b""):  # of gateways: it proves nothing
                 return (Unknown(frame=frame),)
-            return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
+            whole = self._receive_whole(frame)
+            return whole or read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
         return self._receive(wire, frame)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -279,6 +281,23 @@ class Decoder:
             if counts not in (_NO_COUNTS, _ZERO_COUNTS):
                 events.append(Usage(*counts, frame=frame))
         return events
+
+    def _receive_whole(self, frame: Frame) -> Sequence[Event]:
+        """An answer that was not streamed; nothing if it is none."""
+        if self._started or b'"stop_reason"' not in (frame.data or b""):
+            return ()
+        try:
+            said = JSON.decode(frame.text)
+            message = convert(said, MessageWire).value
+        except UNREADABLE:
+            return ()
+        if message.type != "message" or not message.stop_reason:
+            return ()
+        events = [
+            replace(event, final=True) if isinstance(event, Usage) else event
+            for event in self._receive_start(message, frame)
+        ]
+        return [*events, *self._receive_stop(frame)]
 
     def _receive_completion(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         """A piece of a text completion, the last of which has a reason."""

@@ -6,7 +6,9 @@ an object, an id that is a number. Here each value is read by itself:
 - a number or a boolean for a text is that text as it was written (``6`` is ``"6"``, ``0.10`` is
   ``"0.10"``): servers that build JSON out of tokens write such;
 - digits in a text are a whole number, and so is ``5.0``; ``"true"``, ``0`` and ``1`` are booleans;
-- one object where a list should be is a list of it, if there is a field of such an item in it;
+- one object where a list should be is a list of it, if there is a field of such an item in it,
+  and a list of texts where a text should be is what they are together, as is one of parts that hold
+  a text and nothing else;
 - null, and an empty text, list or object of another type, say nothing;
 - everything else is left at its default and told as *unread*, with its path. So is a field that
   the schema does not name, where the schema is one with ``forbid_unknown_fields``.
@@ -36,6 +38,9 @@ _MAX_TOLD: Final = 64
 
 EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 """What says nothing, whatever type was expected."""
+
+_TEXT_TYPES: Final = ("text", "output_text", "text_delta")
+"""Types of parts that hold a text."""
 
 _Unread: TypeAlias = dict[str, Any]
 _Reader: TypeAlias = Callable[[Any, str, _Unread], Any]
@@ -252,8 +257,24 @@ def text_from(value: Any) -> str | None:
 
 
 def _read_text(value: Any, path: str, unread: _Unread) -> Any:
-    text = text_from(value)
+    text = _text_of_parts(value) if isinstance(value, list) else text_from(value)
     return _nothing_or_refused(value) if text is None else text
+
+
+def _text_of_parts(value: Any) -> str | None:
+    """What parts say together, if they hold texts and nothing else."""
+    texts: list[str] = []
+    for part in value:
+        text: Any = part
+        if isinstance(part, dict):
+            said = cast("dict[str, Any]", part)
+            if said.keys() - {"type", "text"} or said.get("type", "text") not in _TEXT_TYPES:
+                return None
+            text = said.get("text")
+        if not isinstance(text, str):
+            return None
+        texts.append(text)
+    return "".join(texts) if texts else None
 
 
 def _read_int(value: Any, path: str, unread: _Unread) -> Any:

@@ -36,6 +36,7 @@ from tokenwire.dialects._responses_wire import (
     PREFIX,
     SILENT,
     STEP_FIELDS,
+    WHOLE,
     WORKING,
     EventWire,
     ResponseWire,
@@ -259,6 +260,8 @@ class Decoder:
             self._events.append(vendor_error(wire, self._frame))
         elif kind in ("keepalive", "ping"):
             self._events.append(Heartbeat(kind, frame=self._frame))
+        elif wire.object == "response" and wire.status in WHOLE:  # it was not streamed
+            self._receive_end(_response_in(wire), wire.status, kind)
         else:
             self._events.append(Unknown(frame=self._frame))
 

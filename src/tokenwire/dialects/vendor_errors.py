@@ -106,7 +106,8 @@ def find_error(document: Any) -> VendorError | None:
 
     Shapes: ``{"error": {...}}``, ``{"error": "text"}``, ``{"errors": [...]}``,
     ``[{"error": ...}]``, ``{"object": "error", ...}``, ``{"error_code", "error_msg"}``,
-    ``{"base_resp": {...}}``, ``{"code", "msg"}``, ``{"detail": ...}``. A text where a document
+    ``{"base_resp": {...}}``, ``{"code", "msg"}``, ``{"detail": ...}``,
+    ``{"status": "error", ...}``. A text where a document
     should be is one if it says so: ``[ERROR] overloaded``, ``error: out of memory``.
     """
     if isinstance(document, str):
@@ -124,6 +125,8 @@ def find_error(document: Any) -> VendorError | None:
         return read_error(base)
     if document.get("object") == "error" or document.get("type") == "error":
         return read_error(document)
+    if document.get("status") == "error":  # no code
+        return read_error({name: one for name, one in document.items() if name != "status"})
     if document.get("error_code"):  # Baidu
         return read_error(document)
     if document.get("code") and (document.get("msg") or document.get("message")):
@@ -174,6 +177,8 @@ def _word(value: Any) -> str | None:
 def _status(document: Mapping[str, Any]) -> int | None:
     for name in ("status_code", "http_status_code", "status", "code"):
         value = document.get(name)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+            value = int(value)
         if isinstance(value, int) and 400 <= value <= 599:
             return value
     return None
