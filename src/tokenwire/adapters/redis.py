@@ -24,6 +24,7 @@ with Extra("redis"):
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
+from tokenwire.request import words_of
 from tokenwire.resume.breaker import BreakerStoreError, KeptCircuit
 from tokenwire.resume.circuit import BreakerState
 
@@ -148,4 +149,4 @@ class RedisBreakerStore:
             yield
         except Exception as error:  # also what redis-py makes of bytes that are no Redis's
             self._rests_until = monotonic() + self._pause
-            raise BreakerStoreError(f"Redis failed: {error!r}") from error
+            raise BreakerStoreError(f"Redis failed: {words_of(error)}") from error
