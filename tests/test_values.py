@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 from tests.cuts import in_pieces
 from tests.reading import read
 
@@ -24,6 +27,7 @@ from tokenwire import (
 )
 from tokenwire.dialects import available_dialects
 from tokenwire.errors import LocalProtocolError
+from tokenwire.frame import Frame
 from tokenwire.testing._values import frames_with
 
 WRITTEN = [name for name in available_dialects() if get_dialect(name).encoder is not None]
@@ -73,6 +77,36 @@ def test_no_value_makes_a_parser_raise(name: str) -> None:
         for eof in (True, False):
             events = read([wire, wire], name, eof=eof).events
             assert all(isinstance(event, Event) for event in events)
+
+
+def nested(room: int) -> str:
+    """As deep as may be read when so many more calls are made."""
+    depth = sys.getrecursionlimit() - len(inspect.stack(0)) - room
+    return "[" * depth + "]" * depth
+
+
+@pytest.mark.once
+def test_what_can_just_be_read_is_not_too_deep_for_what_follows() -> None:
+    """To look at a value, to show it or to copy it takes a few more calls than to read it did."""
+    deep = [nested(room) for room in (8, 10, 12, 14, 16)]
+    for name in WRITTEN:
+        for wire in frames_with(get_dialect(name), said_by(name), deep):
+            assert all(isinstance(event, Event) for event in read([wire], name).events)
+
+
+def test_a_decoder_that_comes_to_the_limit_loses_a_frame_and_no_more() -> None:
+    def decode(frame: Frame) -> list[Event]:
+        if frame.text == "7":
+            raise RecursionError
+        return [Token(frame.text, frame=frame)]
+
+    dialect = replace(get_dialect("sse"), decoder=lambda: decode)
+    for end in ("", "\n", "\n\n"):
+        first, lost, last = read([f"data: a\n\ndata: 7{end}".encode()], dialect).events
+        assert first == Token("a")
+        assert isinstance(lost, Error)
+        assert isinstance(last, Error)
+        assert (lost.kind, lost.fatal, last.fatal) == ("malformed", False, True)
 
 
 # --- limits ---

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Decoder, Dialect, get_dialect
-from tokenwire.dialects.wire import is_done_sentinel, is_json
+from tokenwire.dialects.wire import is_done_sentinel, is_json, malformed
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
 from tokenwire.frame import Frame
@@ -44,6 +44,7 @@ NEED_DATA: Final = Signal.NEED_DATA
 CLOSED: Final = Signal.CLOSED
 _FRAME_SIZE: Final = 100  # bytes of a frame object and its place in the queue, about
 _SAYING_NOTHING: Final = frozenset({Unknown, Error})
+_TOO_DEEP: Final = "it is nested too deeply"
 _NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parsers share it
 _NO_FRAMES: Final[list[Frame]] = []  # likewise
 _NOTHING: Final = iter(_NO_EVENTS)
@@ -373,7 +374,10 @@ class StreamParser:
                 if self._envelope is not None and self._look_ahead(self._envelope):
                     return next(self._ahead)
                 frame = self._frames.pop()
-                found = self._decode(frame) if frame.data is not None else self._odd(frame)
+                try:
+                    found = self._decode(frame) if frame.data is not None else self._odd(frame)
+                except RecursionError:  # it could just be read, and not be looked at
+                    found = (malformed(frame, _TOO_DEEP),)
                 if len(found) == 1:  # as nearly every frame has
                     event = found[0]
                     if (
@@ -575,7 +579,10 @@ class StreamParser:
                 return None
             if plain:
                 self._decode = self._decode_next
-        return self._decode(frame) if frame.data is not None else self._odd(frame)
+        try:
+            return self._decode(frame) if frame.data is not None else self._odd(frame)
+        except RecursionError:
+            return (malformed(frame, _TOO_DEEP),)
 
     def _receive_end(self) -> None:
         """All frames are out: queue what comes last, if the stream has come to its end."""

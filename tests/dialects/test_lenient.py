@@ -186,3 +186,17 @@ def test_what_ends_the_stream_stays_last() -> None:
     Extras().tell({}, Frame(), events)
     Extras().tell({"a": 1}, Frame(), events)
     assert events[1:] == [Data("extra", {"a": 1})]
+
+
+class TooDeep:
+    def __repr__(self) -> str:
+        raise RecursionError
+
+
+def test_what_is_too_deep_to_be_shown_is_told_once_for_a_frame_that_says_the_same() -> None:
+    extras = Extras()
+    value = TooDeep()
+    told: list[Event] = []
+    for data in (b"1", b"1", b"2"):
+        extras.tell({"path": value}, Frame(data), told)
+    assert [event.value for event in told if isinstance(event, Data)] == [{"path": value}] * 2

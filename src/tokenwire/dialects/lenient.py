@@ -375,7 +375,10 @@ class Extras:
         told = self._told = {} if self._told is None else self._told
         news: dict[str, Any] = {}
         for path, value in unread.items():
-            digest = hash(repr(value))
+            try:
+                digest = hash(repr(value))
+            except RecursionError:  # it is nested as deep as could just be read
+                digest = hash(frame.data)
             if told.get(path) != digest:
                 if len(told) == _MAX_TOLD and path not in told:
                     del told[next(iter(told))]
