@@ -120,6 +120,7 @@ class Decoder:
     def __init__(self) -> None:
         self._answer = OneChoice(DONE_REASONS)
         self._calls = 0
+        self._told: tuple[str | None, str | None, str] | None = None  # of the last call
         self._extras = Extras()
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
@@ -139,7 +140,8 @@ class Decoder:
             events.append(Reasoning(message.thinking, frame=frame))
         if message.content:
             events.append(Token(message.content, frame=frame))
-        events.extend(self._tool_call(call, frame) for call in message.tool_calls or ())
+        for call in message.tool_calls or ():
+            events += self._tool_call(call, frame)
         if (
             line.logprobs
             or line.image
@@ -158,15 +160,21 @@ class Decoder:
             events.append(Unknown(frame=frame))
         return events
 
-    def _tool_call(self, call: ToolCallWire, frame: Frame) -> ToolCall:
-        """Calls come whole; their ``index`` is not needed, and often 0 for all."""
-        key = str(self._calls)
-        self._calls += 1
+    def _tool_call(self, call: ToolCallWire, frame: Frame) -> Sequence[ToolCall]:
+        """Calls come whole; their ``index`` is not needed, and often 0 for all.
+
+        One that comes right after another with its id, name and arguments is that once more.
+        """
         function = call.function or FunctionWire()
         arguments = function.arguments
         text = arguments if isinstance(arguments, str) else json_text(arguments or {})
         said = (call.id or None, function.name or None, text)
-        return ToolCall(key, 0, *said, complete=is_whole(text), frame=frame)
+        if call.id and said == self._told:
+            return ()
+        self._told = said
+        key = str(self._calls)
+        self._calls += 1
+        return (ToolCall(key, 0, *said, complete=is_whole(text), frame=frame),)
 
 
 def _data(line: LineWire, message: MessageWire, frame: Frame) -> list[Event]:
