@@ -49,7 +49,7 @@ def test_what_is_made_of_a_value() -> None:
         ("text", "1" * 500, "1" * 500),
         ("text", "true", "true"),
         ("text", "false", "false"),
-        ("text", "NaN", "nan"),
+        ("text", "NaN", "NaN"),
         ("text", "null", None),
         ("text", "[]", None),
         ("blocks", "6.0", "6.0"),

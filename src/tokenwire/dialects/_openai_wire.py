@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from tokenwire.dialects.lenient import EMPTY
 from tokenwire.dialects.wire import is_list, is_mapping, json_text
 from tokenwire.events import Data, Event, Reason, Reasoning, Token, Usage
 from tokenwire.frame import Frame
@@ -272,11 +273,8 @@ def _kept(wire: UsageWire, read: DetailsWire) -> int | None:
 def says_something(value: Any) -> bool:
     """Is there anything in it? Services send objects all of whose fields are null."""
     if is_mapping(value):
-        return any(one not in _NOTHING for one in value.values())
-    return value == value and value not in _NOTHING  # NaN is not equal to itself
-
-
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+        return any(one not in EMPTY for one in value.values())
+    return value == value and value not in EMPTY  # NaN is not equal to itself
 
 
 def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> list[Event]:
@@ -309,7 +307,7 @@ def text_of(value: Any) -> str:
         if isinstance(one, str):
             pieces.append(one)
         elif is_mapping(one):
-            left += [text for text in map(one.get, _TEXTS) if text not in _NOTHING][:1]
+            left += [text for text in map(one.get, _TEXTS) if text not in EMPTY][:1]
         elif is_list(one):
             left += reversed(one)
         elif isinstance(one, int | float):  # a boolean is one too
@@ -329,11 +327,11 @@ def is_unread(value: Any) -> bool:
             left += one
         elif is_mapping(one):
             signature = one.get("signature")
-            texts = [text for text in map(one.get, _TEXTS) if text not in _NOTHING][:1]
+            texts = [text for text in map(one.get, _TEXTS) if text not in EMPTY][:1]
             others = (said for name, said in one.items() if name not in ("type", "signature"))
-            if not isinstance(signature, str) and signature not in _NOTHING:
+            if not isinstance(signature, str) and signature not in EMPTY:
                 return True
-            if not texts and any(said not in _NOTHING and said is not True for said in others):
+            if not texts and any(said not in EMPTY and said is not True for said in others):
                 return True
             left += texts
     return False

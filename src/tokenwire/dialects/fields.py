@@ -6,11 +6,9 @@ What a decoder makes nothing of is told by it, so that nothing of the wire is lo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from tokenwire.dialects.lenient import text_from
-
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+from tokenwire.dialects.lenient import EMPTY, text_from
 
 
 class Fields:
@@ -50,7 +48,7 @@ class Fields:
         return {
             f"{path}.{name}": value
             for name, value in said.items()
-            if (name, type(value)) not in known and value not in _NOTHING
+            if (name, type(value)) not in known and value not in EMPTY
         }
 
 

@@ -252,7 +252,7 @@ def text_from(value: Any) -> str | None:
     if isinstance(value, _Number):
         return value.literal
     if isinstance(value, int | float):  # NaN and Infinity have no literal
-        return str(value)
+        return json.dumps(value)
     return None
 
 

@@ -1,7 +1,9 @@
 """What was said so far, in few bytes: to see what a whole text that comes later adds to it.
 
 Services tell a text in pieces and then once more: whole at the end, or with each piece. Keep one
-for each text that may be told so::
+for each text that may be told so. It knows a whole that begins with the pieces, and no other: where
+one may be trimmed or written in another way, `tokenwire.dialects.pieces` keeps the pieces, and
+where each text is the whole one so far, there is `tokenwire.dialects.cumulative`::
 
     self._said = Said()
     self._said.add(piece)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 import msgspec
 
-from tokenwire.dialects.lenient import EMPTY, JSON, Reading, convert
+from tokenwire.dialects.lenient import EMPTY, JSON, Reading, convert, text_from
 from tokenwire.events import Data, Error, Event, Reason
 from tokenwire.frame import Frame
 
@@ -185,9 +185,7 @@ def json_text(value: object) -> str:
 
 def plain_text(value: object) -> str:
     """A text; a number or a boolean in its place, as JSON writes it; "" for everything else."""
-    if isinstance(value, str):
-        return value
-    return json_text(value) if isinstance(value, int | float) else ""
+    return text_from(value) or ""
 
 
 def odd_texts(holder: Mapping[str, Any], frame: Frame, *names: str) -> list[Event]:
