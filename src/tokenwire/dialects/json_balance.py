@@ -14,12 +14,16 @@ from tokenwire.dialects.wire import UNREADABLE
 # JSON decoders give up at about a thousand; no tool takes arguments nested half as deep.
 _MAX_DEPTH: Final = 500
 
+# Pieces of a few characters each are read together, up to so many.
+_MOST_UNREAD: Final = 512
+
 # A number or a word where the arguments should be an object: what is longer is neither.
 _MAX_WORD: Final = 64
 
 _INSIDE: Final = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _OUTSIDE: Final = re.compile(r'[^"{}\[\]]*+')
 _CLOSERS: Final = {"{": "}", "[": "]"}
+_LAST: Final = frozenset('}]"')
 _skip: Final = Decoder(Raw).decode
 
 
@@ -35,7 +39,9 @@ class JSONBalance:
         balance.whole  # True
     """
 
-    __slots__ = ("_broken", "_closers", "_ended", "_escaped", "_in_text", "_last", "_word")
+    __slots__ = (
+        *("_broken", "_closers", "_ended", "_escaped", "_in_text", "_last", "_unread", "_word"),
+    )
 
     def __init__(self) -> None:
         self._closers = ""  # that are awaited, the next one last
@@ -45,10 +51,14 @@ class JSONBalance:
         self._word = ""
         self._broken = False  # it is no JSON, or too much of it
         self._last = ""  # the last character that is no space
+        self._unread = ""  # pieces that wait to be read together
 
     @property
     def whole(self) -> bool:
         """It is one JSON value, or nothing at all: tools without parameters get no arguments."""
+        if not self._last and _is_object(self._unread):
+            return True
+        self._read()
         if self._broken or self._in_text or self._closers:
             return False
         return not self._word or _is_value(self._word)
@@ -56,25 +66,38 @@ class JSONBalance:
     @property
     def closed(self) -> bool:
         """An object, a list or a string came, and was closed: nothing can follow."""
+        if (self._unread.rstrip()[-1:] or "}") not in _LAST:
+            return False  # and nothing need be read
+        self._read()
         return self._ended and not self._broken
 
     @property
     def opened(self) -> bool:
         """An object or a list came, if not all of it."""
+        self._read()
         return bool(self._closers) or self.closed
 
     @property
     def in_text(self) -> bool:
         """The next character belongs to a string."""
+        self._read()
         return self._in_text
 
     @property
     def may_open(self) -> bool:
         """An object or a list may begin here, as far as the character before tells."""
+        self._read()
         return self._last in ":,[" and not self._in_text
 
     def add(self, text: str) -> None:
         """Take the next piece."""
+        self._unread += text
+        if len(self._unread) > _MOST_UNREAD:
+            self._read()
+
+    def _read(self) -> None:
+        """Read what came since something was asked, as one piece."""
+        text, self._unread = self._unread, ""
         at, end = 0, len(text)
         while at < end and not self._broken:
             at = self._pass_text(text, at) if self._in_text else self._pass_rest(text, at)
