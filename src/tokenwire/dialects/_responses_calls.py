@@ -179,6 +179,8 @@ class Calls:
 
 def text_or_none(value: Any) -> str | None:
     """A text that says something; a number in its place is one."""
+    if value is None:  # as most are that are asked for
+        return None
     return (value if isinstance(value, str) else text_from(value)) or None
 
 

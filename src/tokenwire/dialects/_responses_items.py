@@ -237,6 +237,8 @@ class Items:
         return item.is_over or self.ids_last
 
     def _known(self, type: str, names: Names) -> Item | None:
+        if not self._by_id:
+            return None
         # The last for those who name a call in the place of its item.
         for kind, id in (("", names.call_id), (type, names.id), ("", names.id)):
             item = self._by_id.get((kind, _short(id))) if id else None

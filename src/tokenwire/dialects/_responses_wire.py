@@ -35,75 +35,80 @@ class IncompleteWire(Struct, gc=False):
 
 
 class ResponseWire(Struct, gc=False, forbid_unknown_fields=True):
+    # In the order of the wire, in which they are found soonest. What the request asked for, and
+    # what says nothing of the answer, is not told; what may be large there is not even decoded.
     id: str | None = None
-    model: str | None = None
+    object: Any = None
+    created_at: Any = None
     status: str | None = None
-    output: list[Any] | dict[str, Any] | None = None
-    usage: UsageWire | None = None
-    error: Any = None
-    incomplete_details: IncompleteWire | None = None
+    background: Any = None
+    completed_at: Any = None
     content_filters: Any = None  # Azure
-    moderation: Any = None
-    # What the request asked for, and what says nothing of the answer: not told.
-    access_programs: Raw = _NOTHING
-    background: Raw = _NOTHING
-    billing: Raw = _NOTHING
-    completed_at: Raw = _NOTHING
-    conversation: Raw = _NOTHING
-    cost: Raw = _NOTHING
-    created_at: Raw = _NOTHING
-    debug_output: Raw = _NOTHING
-    frequency_penalty: Raw = _NOTHING
-    image: Raw = _NOTHING
-    input_transformations: Raw = _NOTHING
+    error: Any = None
+    frequency_penalty: Any = None
+    incomplete_details: IncompleteWire | None = None
     instructions: Raw = _NOTHING
-    max_output_tokens: Raw = _NOTHING
-    max_tool_calls: Raw = _NOTHING
-    metadata: Raw = _NOTHING
-    object: Raw = _NOTHING
-    output_text: Raw = _NOTHING  # the texts of the output once more
-    parallel_tool_calls: Raw = _NOTHING
-    presence_penalty: Raw = _NOTHING
-    previous_response_id: Raw = _NOTHING
-    prompt: Raw = _NOTHING
-    prompt_cache_diagnostics: Raw = _NOTHING
-    prompt_cache_key: Raw = _NOTHING
-    prompt_cache_options: Raw = _NOTHING
-    prompt_cache_retention: Raw = _NOTHING
+    max_output_tokens: Any = None
+    max_tool_calls: Any = None
+    model: str | None = None
+    moderation: Any = None
+    output: list[Any] | dict[str, Any] | None = None
+    parallel_tool_calls: Any = None
+    presence_penalty: Any = None
+    previous_response_id: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
     reasoning: Raw = _NOTHING
-    safety_identifier: Raw = _NOTHING
-    service_tier: Raw = _NOTHING
-    store: Raw = _NOTHING
-    temperature: Raw = _NOTHING
+    safety_identifier: Any = None
+    service_tier: Any = None
+    store: Any = None
+    temperature: Any = None
     text: Raw = _NOTHING
     tool_choice: Raw = _NOTHING
     tool_usage: Raw = _NOTHING  # in `usage` too
     tools: Raw = _NOTHING
-    top_logprobs: Raw = _NOTHING
-    top_p: Raw = _NOTHING
-    truncation: Raw = _NOTHING
-    user: Raw = _NOTHING
+    top_logprobs: Any = None
+    top_p: Any = None
+    truncation: Any = None
+    usage: UsageWire | None = None
+    user: Any = None
+    metadata: Raw = _NOTHING
+    # Of single services.
+    access_programs: Raw = _NOTHING
+    billing: Raw = _NOTHING
+    conversation: Raw = _NOTHING
+    cost: Raw = _NOTHING
+    debug_output: Raw = _NOTHING
+    image: Raw = _NOTHING
+    input_transformations: Raw = _NOTHING
+    output_text: Raw = _NOTHING  # the texts of the output once more
+    prompt: Raw = _NOTHING
+    prompt_cache_diagnostics: Raw = _NOTHING
+    prompt_cache_options: Raw = _NOTHING
 
 
 class EventWire(Struct, gc=False, forbid_unknown_fields=True):
+    # Those of nearly all events come first, where they are found soonest.
     type: str | None = None
+    sequence_number: int | None = None
+    response: ResponseWire | None = None
+    item_id: str | None = None
     output_index: int | None = None
     content_index: int | None = None
     summary_index: int | None = None
-    item_id: str | None = None
+    item: Any = None
+    part: Any = None
+    delta: str | list[Any] | dict[str, Any] | None = None
+    text: str | list[Any] | dict[str, Any] | None = None
+    arguments: str | list[Any] | dict[str, Any] | None = None
+    logprobs: list[Any] | None = None
+    obfuscation: str | None = None
     call_id: str | None = None
     name: str | None = None
-    delta: str | list[Any] | dict[str, Any] | None = None
-    logprobs: list[Any] | None = None
-    item: Any = None  # many shapes; handed on whole where it is data
-    part: Any = None
-    text: str | list[Any] | dict[str, Any] | None = None
     refusal: str | None = None
-    arguments: str | list[Any] | dict[str, Any] | None = None
     input: str | list[Any] | dict[str, Any] | None = None
     annotation: Any = None
     partial_image_b64: Any = None
-    response: ResponseWire | None = None
     error: Any = None
     message: Any = None
     code: Any = None
@@ -128,12 +133,10 @@ class EventWire(Struct, gc=False, forbid_unknown_fields=True):
     created_at: Any = None
     event_id: Any = None
     object: Any = None
-    obfuscation: str | None = None
     output_format: Any = None
     param: Any = None
     partial_image_index: Any = None
     quality: Any = None
-    sequence_number: int | None = None
     size: Any = None
 
 

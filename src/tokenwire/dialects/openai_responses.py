@@ -94,6 +94,7 @@ _TEXT: Final = "text"
 _REFUSAL: Final = "refusal"
 _CONTENT: Final = "content"
 _SUMMARY: Final = "summary"
+_TEXTS_OF: Final = {"message": (_CONTENT,), "reasoning": (_CONTENT, _SUMMARY)}
 
 
 class Decoder:
@@ -443,8 +444,7 @@ class Decoder:
     # --- whole items and the end ---
 
     def _receive_announced(self, said: Mapping[str, Any], output: int | None) -> None:
-        whole = _whole(said, output)
-        item = self._items.opened(whole.type, whole.names)
+        item = self._items.opened(item_type_in(said), _names_in(said, output))
         if item.type in CALLS:
             self._events += self._calls.receive_item(item, said, self._frame)
         self._receive_phase(item, said)
@@ -552,6 +552,11 @@ def _names(wire: EventWire) -> Names:
     return Names(wire.output_index, wire.item_id, wire.call_id, wire.name)
 
 
+def _names_in(said: Mapping[str, Any], output: int | None) -> Names:
+    id, call_id, name = map(text_or_none, map(said.get, ("id", "call_id", "name")))
+    return Names(output, id, call_id, name)
+
+
 def _with_parts(said: Mapping[str, Any]) -> Mapping[str, Any]:
     """An item; a text in the place of its parts is one, as it is where items are sent."""
     content = said.get("content")
@@ -562,14 +567,11 @@ def _with_parts(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _whole(said: Mapping[str, Any], output: int | None) -> Whole:
     """A whole item, and how well what was told of another agrees with it."""
-    item_type = item_type_in(said)
-    call_id, name = text_or_none(said.get("call_id")), text_or_none(said.get("name"))
-    names = Names(output, text_or_none(said.get("id")), call_id, name)
+    item_type, names = item_type_in(said), _names_in(said, output)
     if item_type in CALLS:
         whole = arguments_of(said)
         return Whole(item_type, names, lambda item: agreement(item, whole))
-    fields = {"message": (_CONTENT,), "reasoning": (_CONTENT, _SUMMARY)}.get(item_type, ())
-    for field in fields:
+    for field in _TEXTS_OF.get(item_type, ()):
         for part in list_of(said.get(field)):
             kind, text = _text_in(part) if item_type == "message" else (field, _text_of(part))
             if kind and text:

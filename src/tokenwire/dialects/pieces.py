@@ -88,12 +88,15 @@ class Pieces:
 
     def agreement(self, whole: str) -> int:
         """2 where it said just this, 1 where it said the beginning or more, 0 else."""
-        if not self.length:
+        length = self.length
+        if not length:
             return 0
+        if len(whole) == length and self.text() == whole:  # nearly always
+            return 2
         rest = self.rest_of(whole)
         if rest is None:
             return 0
-        return 2 if not rest and len(whole) == self.length else 1
+        return 2 if not rest and len(whole) == length else 1
 
     def doubles(self, whole: str) -> bool:
         """Was just this told twice? So do services that sum up, as one more piece."""
