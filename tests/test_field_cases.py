@@ -237,6 +237,39 @@ def responses_rows() -> Iterator[Row]:
         ),
         (
             "type",
+            "parts that are texts, or one that is no list",
+            [
+                event(
+                    "output_item.done",
+                    output_index=0,
+                    item={"type": "reasoning", "summary": "Hm", "content": []},
+                ),
+                end(message(["Hel", {"type": "output_text", "text": "lo"}])),
+            ],
+            {"text": "Hello", "thought": "Hm", **stopped},
+        ),
+        ("type", "one part", [end(message(written("Hi")[0]))], {"text": "Hi", **stopped}),
+        (
+            "block",
+            "a text that only the opening of its item has",
+            [event("output_item.added", output_index=0, item=message([*written("Hi"), 7])), end()],
+            {"text": "Hi", **stopped},
+        ),
+        (
+            "block",
+            "a text that only the opening of its part has, and one that comes again",
+            [
+                event("content_part.added", output_index=0, part=written("Hel")[0]),
+                event("content_part.added", output_index=0, content_index=1, part=written("lo")[0]),
+                event("content_part.added", output_index=1, part=written("!")[0]),
+                event("content_part.added", output_index=1, part=None),
+                event(text, output_index=1, content_index=0, delta="!"),
+                end(),
+            ],
+            {"text": "!Hello", **stopped},
+        ),
+        (
+            "type",
             "arguments as an object in a piece, at their end and in the item",
             [
                 event("output_item.added", output_index=0, item=function()),
@@ -864,7 +897,9 @@ def block_rows() -> Iterator[Row]:
     used = {"type": "tool_use", "id": "a", "name": "find", "input": {}}
     whole = ("a", "find", PARIS, True)
     begun = [{"type": "text", "text": "Hel"}]
+    content: Any
     for kind, wrong, content, events, said in (
+        ("block", "a text for the content", "Hel", [piece(0, text="lo")], {"text": "Hello"}),
         ("block", "a text begins in the start", begun, [piece(0, text="lo")], {"text": "Hello"}),
         (
             "block",
@@ -936,6 +971,25 @@ def block_rows() -> Iterator[Row]:
             ),
             {**said, "finish": ("stop", "end_turn"), "end": "stop"},
         )
+
+
+def end_rows() -> Iterator[Row]:
+    yield Row(
+        "unread",
+        "the reason stands beside the delta",
+        "anthropic-messages",
+        typed(
+            {"type": "message_start", "message": {"id": "m"}},
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": "Hi"},
+            },
+            {"type": "message_delta", "stop_reason": "max_tokens"},
+            {"type": "message_stop"},
+        ),
+        {"text": "Hi", "finish": ("length", "max_tokens"), "end": "length"},
+    )
 
 
 def field_rows() -> Iterator[Row]:
@@ -1044,6 +1098,7 @@ ROWS: list[Row] = [
     *call_rows(),
     *block_rows(),
     *field_rows(),
+    *end_rows(),
 ]
 
 

@@ -1139,3 +1139,9 @@ def test_an_item_that_is_announced_late() -> None:
 
 def test_wholes_that_say_nothing() -> None:
     assert events(say("reasoning_text.done", text=""), done(message(5))) == []  # type: ignore[arg-type]
+
+
+def test_texts_that_only_an_opening_has_are_bounded() -> None:
+    part = {"type": "output_text", "text": "a"}
+    opened = [say("content_part.added", content_index=at, part=part) for at in range(MAX_INDEX + 2)]
+    assert Completion.from_events(events(*opened, end())).text == "a" * MAX_INDEX

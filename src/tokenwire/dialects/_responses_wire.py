@@ -208,7 +208,6 @@ DATA_DELTAS: Final = frozenset(
 SILENT: Final = frozenset(
     {
         *(f"{name.removesuffix('delta')}done" for name in DATA_DELTAS),
-        "response.content_part.added",
         "response.reasoning_part.added",
         "response.reasoning_part.done",
         "response.reasoning_summary_part.added",

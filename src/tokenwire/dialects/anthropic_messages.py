@@ -78,7 +78,7 @@ class MessageWire(Struct, gc=False, forbid_unknown_fields=True):
     id: str | None = None
     model: str | None = None
     usage: UsageWire | None = None
-    content: list[Any] | None = None  # of calls that a program made, and at some gateways
+    content: list[Any] | str | None = None  # of calls that a program made, and at some gateways
     stop_reason: str | None = None
     stop_details: Any = None
     container: Any = None
@@ -264,7 +264,9 @@ class Decoder:
         self._started, self._id, self._said = True, message.id, message.stop_reason
         events.append(Started(message.id, message.model, frame=frame))
         if message.content:
-            for index, block in enumerate(message.content):
+            said = message.content
+            blocks = [{"type": "text", "text": said}] if isinstance(said, str) else said
+            for index, block in enumerate(blocks):
                 if is_mapping(block):
                     events += self._receive_block(block, index, frame)
                     events += self._calls.close(index, frame)
@@ -444,7 +446,7 @@ class Decoder:
     def _receive_message_delta(self, wire: EventWire, frame: Frame) -> Sequence[Event]:
         events: list[Event] = []
         delta = wire.delta or DeltaWire()
-        raw = delta.stop_reason
+        raw = delta.stop_reason or wire.stop_reason  # some put it beside the delta
         if delta.stop_details:
             events.append(Data("stop_details", delta.stop_details, frame=frame))
         if delta.container:

@@ -54,6 +54,7 @@ from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.pieces import Pieces, Room
 from tokenwire.dialects.vendor_errors import read_error
 from tokenwire.dialects.wire import (
+    MAX_INDEX,
     UNREADABLE,
     MalformedError,
     is_done_sentinel,
@@ -117,6 +118,8 @@ class Decoder:
         self._answered: dict[str, None] = {}
         self._told: dict[str, Any] = {}  # of the response itself
         self._extras = Extras()
+        # Texts that were there when their item or part was opened: mostly they come again.
+        self._opened: list[tuple[Item, int, Mapping[str, Any]]] = []
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -210,6 +213,10 @@ class Decoder:
                 part = {"type": name.removesuffix(".done"), "text": wire.text}
                 beside = {"refusal": wire.refusal, "logprobs": wire.logprobs}
                 self._receive_part(part | beside, wire)
+            case "content_part.added":
+                if is_mapping(wire.part) and _text_in(wire.part)[1]:
+                    item = self._items.of_piece("message", _names(wire))
+                    self._keep_opened(item, wire.content_index or 0, wire.part)
             case "content_part.done":
                 self._receive_part(wire.part, wire)
             case "reasoning_text.done":
@@ -226,7 +233,7 @@ class Decoder:
             ):
                 self._receive_arguments(wire, kind)
             case "output_item.added" if is_mapping(wire.item):
-                self._receive_announced(wire.item, wire.output_index)
+                self._receive_announced(_with_parts(wire.item), wire.output_index)
             case "output_item.done" if is_mapping(wire.item):
                 said = _with_parts(wire.item)
                 whole = _whole(said, wire.output_index)
@@ -448,9 +455,25 @@ class Decoder:
         if item.type in CALLS:
             self._events += self._calls.receive_item(item, said, self._frame)
         self._receive_phase(item, said)
+        if item.type == "message":
+            for content, part in enumerate(list_of(said.get("content"))):
+                if is_mapping(part) and _text_in(part)[1]:
+                    self._keep_opened(item, content, part)
         known = item.type in (*CALLS, "message", "reasoning")
         if known or not isinstance(said.get("type"), str):
             self._tell_unread(said, IN_ITEM, f"output[{item.number}]")
+
+    def _keep_opened(self, item: Item, content: int, part: Mapping[str, Any]) -> None:
+        if self._room.left > 0 and len(self._opened) < MAX_INDEX:
+            self._room.left -= len(_text_in(part)[1])
+            self._opened.append((item, content, part))
+
+    def _tell_opened(self) -> None:
+        """What no event told again: it is the only copy."""
+        silent = [one for one in self._opened if not one[0].texts]
+        taken: dict[int, set[Text]] = {}
+        for item, content, part in silent:
+            self._tell_part(part, item, content, taken.setdefault(item.number, set()))
 
     def _receive_phase(self, item: Item, said: Mapping[str, Any]) -> None:
         """Is a message the answer, or said on the way to it?"""
@@ -527,6 +550,7 @@ class Decoder:
             return
         if is_list(response.output):
             self._receive_output(response.output)
+        self._tell_opened()
         self._events += self._calls.close_all(self._frame, cut=status != "completed")
         reason: Reason = "other"
         done: Reason | None = None
@@ -558,11 +582,17 @@ def _names_in(said: Mapping[str, Any], output: int | None) -> Names:
 
 
 def _with_parts(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An item; a text in the place of its parts is one, as it is where items are sent."""
-    content = said.get("content")
-    if said.get("type") == "message" and isinstance(content, str) and content:
-        return {**said, "content": [{"type": "output_text", "text": content}]}
-    return said
+    """An item; texts in the place of its parts are such, as they are where items are sent."""
+    kind = "output_text" if said.get("type") == "message" else "text"
+    read: dict[str, Any] = {}
+    for name in ("content", "summary"):
+        inner: Any = said.get(name)
+        parts = list_of(inner) if is_list(inner) else [inner] if inner else []
+        if parts and (not is_list(inner) or any(isinstance(one, str) for one in parts)):
+            read[name] = [
+                {"type": kind, "text": one} if isinstance(one, str) else one for one in parts
+            ]
+    return {**said, **read} if read else said
 
 
 def _whole(said: Mapping[str, Any], output: int | None) -> Whole:
