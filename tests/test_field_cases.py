@@ -517,7 +517,8 @@ def whole_rows() -> Iterator[Row]:
         text_of({**answer, "mood": "calm", "content": [{"type": "text", "text": "Hi"}]}),
         {"text": "Hi", "finish": ("stop", "end_turn"), "usage": (3, 2, None), "end": "stop"},
     )
-    for wire in ({**answer, "type": "msg"}, {**answer, "stop_reason": None}, [answer]):
+    empty = {**answer, "content": []}
+    for wire in ({**empty, "type": "msg"}, {**empty, "stop_reason": None}, [empty]):
         yield Row(
             "document",
             "what only looks like one",
