@@ -108,14 +108,14 @@ class Decoder:
         if wire.top_tokens:
             events.append(Data("top_tokens", wire.top_tokens, frame=frame))
         rest = None if whole is None else self._said.rest_of(whole)
-        if rest:  # no token brought it
-            events.append(Token(rest, frame=frame))
-        told = rest is not None
-        if told or isinstance(wire.generated_text, str):
+        if rest == "" or isinstance(wire.generated_text, str):
+            if rest:  # no token brought it
+                self._said.add(rest)
+                events.append(Token(rest, frame=frame))
             events += self._finish(wire.details or DetailsWire(), frame)
-            # With the prompt before it, or written in another way, it proves so much only where
-            # nothing follows.
-            events += self._answer.done(frame) if told else ()
+            # With more than was said, the prompt before it, or written in another way, it proves
+            # so much only where nothing follows.
+            events += self._answer.done(frame) if rest == "" else ()
         elif wire.generated_text:
             self._extras.tell({"generated_text": wire.generated_text}, frame, events)
         return events

@@ -77,9 +77,9 @@ def changes_of(dialect: Dialect, wire: bytes) -> Iterator[Change]:
 
 
 def _in_the_type_of(old: Any, new: Any) -> Any:
-    """A number as a text, or digits as a number, as a lenient reading has them; or None."""
+    """A number or texts as a text, digits as a number, as a lenient reading has it; or None."""
     if isinstance(old, str) and not isinstance(new, str):
-        return text_from(new)
+        return "".join(texts_in(new)) or None if is_list(new) else text_from(new)
     digits = isinstance(new, str) and new.isdigit()
     return int(new) if digits and isinstance(old, int) and not isinstance(old, bool) else None
 
