@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ from tokenwire import (
 from tokenwire.dialects import Dialect
 from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError
+from tokenwire.events import Reason
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
 from tokenwire.testing._mutate import frames_of
@@ -352,3 +355,34 @@ def test_an_end_that_is_known_by_its_type_ends_nothing_with_half_a_piece_in_it(n
         error = ends(before[name] + HALF_A_PIECE[name] + between + end, name)
         assert isinstance(error, Error), between
         assert error.kind in ("malformed", "truncated")
+
+
+def test_what_ends_is_written_so_that_it_ends_whatever_the_reason() -> None:
+    """No reason that a wire has no word for makes of a whole answer one that was cut."""
+    for name in FRAMED:
+        if get_dialect(name).encoder is None:
+            continue
+        for reason in get_args(Reason):
+            for raw in (None, "a word of another vendor"):
+                encoder = StreamEncoder(name)
+                wire = b""
+                said: tuple[Event, ...] = (
+                    Started("a", "m"),
+                    Token("Hi"),
+                    Finished(0, reason, raw),
+                    Done(reason),
+                )
+                try:
+                    for event in said:
+                        wire += encoder.send(event)
+                except LocalProtocolError:
+                    continue
+                last = read([wire], name).events[-1]
+                failed = (
+                    isinstance(last, Error)
+                    and last.kind == "vendor"
+                    and reason in ("error", "cancelled")
+                )
+                assert isinstance(last, Done) or failed, (name, reason, raw, last)
+                if name == "openai-assistants" and isinstance(last, Done):
+                    assert last.reason == reason

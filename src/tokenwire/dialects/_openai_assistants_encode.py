@@ -158,6 +158,9 @@ class AssistantsEncoder:
             frames += _message("completed", "completed", [*map(self._whole, self._contents)])
         status = word_for(self._finished, STATUSES)
         fields: dict[str, Any] = {"usage": _usage(self._usage) if self._usage else None}
+        if status not in STATUSES:  # a run that ends with another would not end for anyone
+            status = "incomplete"
+            fields["incomplete_details"] = {"reason": self._finished.reason}
         if status == "requires_action":
             asked = [_asked(call) for call in self._calls.values() if call.kind == "function"]
             outputs = {"tool_calls": asked}

@@ -94,3 +94,12 @@ STATUSES: Final[Mapping[str, Reason]] = {
     "failed": "error",
 }
 """Anything else is ``other``."""
+
+DETAILS: Final[Mapping[str, Reason]] = {
+    "content_filter": "content_filter",
+    "refusal": "refusal",
+    "pause": "pause",
+    "other": "other",
+}
+"""Of ``incomplete_details``: the first as in OpenAI's other wires, the others as they are written
+here, for no status says them. Anything else is a limit that was met."""

@@ -20,6 +20,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects._openai_assistants_encode import AssistantsEncoder
 from tokenwire.dialects._openai_assistants_wire import (
+    DETAILS,
     STATUSES,
     CallWire,
     ContentWire,
@@ -209,9 +210,13 @@ class Decoder:
         elif status == "failed" and wire.last_error:
             return [*events, read_error(wire.last_error).event(frame)]
         finished = self._answer.finish(status, frame)
-        if status == "completed" and wire.incomplete_details:  # it ran into a limit all the same
-            self._answer.reason = "length"
-            finished = [Finished(0, "length", status, frame=frame)] if finished else []
+        if status in ("completed", "incomplete") and wire.incomplete_details:
+            # Also a completed one ran into a limit then, or whatever it says.
+            details = wire.incomplete_details
+            word = details.get("reason") if is_mapping(details) else None
+            reason = DETAILS.get(plain_text(word), "length")
+            self._answer.reason = reason
+            finished = [Finished(0, reason, status, frame=frame)] if finished else []
         events += finished
         events += _usage(wire.usage, frame, final=True)
         return [*events, *self._answer.done(frame)]
@@ -316,7 +321,8 @@ OPENAI_ASSISTANTS = Dialect(
             "thread.run.requires_action ends the stream: told as tool_calls. What follows comes"
             " with the request that submits the outputs.",
             "thread.run.completed has the status incomplete where a token limit was met, or the"
-            " status completed with incomplete_details: told as length.",
+            " status completed with incomplete_details: told as length, unless these say"
+            " content_filter.",
             "The counts of a single step are not told: those of the run replace them.",
             "What the code interpreter runs stands in a call's arguments, as code.",
         ),
