@@ -73,6 +73,10 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
+_NO_CHOICES: Final[dict[int, Choice]] = {}  # never written to: ten thousand new parsers share it
+_NO_ID: Final = hash(None)
+_EMPTY_ID: Final = hash("")
+
 # Words that are no reason.
 _NO_FINISH: Final = (None, "", "null")
 
@@ -114,12 +118,12 @@ class Decoder:
         self._words = words
         self._finish_optional = finish_optional
         self._retry_codes = retry_codes
-        self._choices: dict[int, Choice] = {}
+        self._choices = _NO_CHOICES
         self._counts_chunks = False  # by its index, so that there is one choice
         self._extras: Extras | None = None  # of fields that nobody knows
         self._started = False
         self._nameless: bool | None = None  # all ids are empty; None: none came
-        self._last_id: str | None = None
+        self._last_id = _NO_ID  # by its hash, which takes less than half of it
         self._usage: Usage | None = None
         self._said: dict[str, Any] | None = None  # what may stand in every chunk, or its digest
         self.envelope = Envelope(_read_only_text)
@@ -138,7 +142,7 @@ class Decoder:
             return self._receive_named(chunk, frame)
         # Nearly every chunk is one piece of one choice's text and nothing else.
         token = only_text_of(chunk, frame)
-        if token is not None and self._started and chunk.id == self._last_id:
+        if token is not None and self._started and hash(chunk.id) == self._last_id:
             choice = self._choices.get(token.index)
             if choice is not None and not choice.finished:
                 if choice is not self._reader:
@@ -261,7 +265,7 @@ class Decoder:
         choices = chunk.choices or ()
         if len(choices) == 1 and choices[0].index == 1:
             self._see_whether_it_counts(chunk.id)
-        self._last_id = chunk.id
+        self._last_id = hash(chunk.id)
         for wire in choices:
             self._receive_choice(wire, frame, events)
         if chunk.usage is not None:
@@ -280,7 +284,7 @@ class Decoder:
 
         The second chunk shows it. Of two choices, whose ids are the same, it is the first chunk.
         """
-        if len(self._choices) == 1 and id and self._last_id and id != self._last_id:
+        if len(self._choices) == 1 and id and self._last_id not in (_NO_ID, _EMPTY_ID, hash(id)):
             first = self._choices.get(0)
             self._counts_chunks |= first is not None and first.began
 
@@ -291,6 +295,8 @@ class Decoder:
             if len(self._choices) == MAX_INDEX:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
                 return
+            if not self._choices:
+                self._choices = {}
             choice = self._choices[index] = Choice(index)
         choice.chunks += 1
         accents = wire if type(wire) is AccentChoiceWire else None

@@ -45,6 +45,9 @@ _SIZE: Final = 6  # bytes of the digest of an event that is counted
 # they show that the service counts as it did.
 _OVERLAP: Final = 16
 
+# Never written to: sessions that count nothing share it.
+_NO_DIGESTS: Final[dict[int, bytes]] = {}
+
 # A blank line behind one that is not; further blank lines end no more events. It ends at its first
 # byte: a LF behind its CR ends nothing, wherever the chunk does.
 _ENDS_EVENT: Final = re.compile(rb"[^\r\n](?:\r\n|\r(?!\n)|\n)[\r\n]")
@@ -148,11 +151,12 @@ class Place:
         self._all_comes = False  # all of the answer comes again, and not as far as that yet
         self._unnamed = 0  # frames since the last name that is not old
         self._visit: Named | None = None  # an old place, as far as it came once more
-        self._digests: dict[int, bytes] = {}  # of events that are counted, and not delivered yet
+        # Of events that are counted, and not delivered yet.
+        self._digests: dict[int, bytes] = {} if self._counts else _NO_DIGESTS
         self._prelude = self._chain = SILENT  # all that came again, as `Evidence` adds it up
         self._window = b""
         self._fed: int | None = None
-        self._event = blake2b(digest_size=_SIZE)  # the bytes of an event that is not whole yet
+        self._event: blake2b | None = None  # the bytes of an event that is not whole yet
         self._is_blank = True  # none but line ends
         self.doubt: Error | None = None
         self._is_held = False
@@ -290,12 +294,14 @@ class Place:
         if self._is_blank:
             data = data.lstrip(b"\r\n")
             self._is_blank = not data
+        self._event = self._event or blake2b(digest_size=_SIZE)
         self._event.update(data)
 
     def _count(self, size: int) -> Cursor:
         self._reached += 1 if self.cursor.kind == "events" else size
-        self._digests[self._reached] = self._event.digest()
-        self._event, self._is_blank = blake2b(digest_size=_SIZE), True
+        event = self._event or blake2b(digest_size=_SIZE)
+        self._digests[self._reached] = event.digest()
+        self._event, self._is_blank = None, True
         return Cursor(self.cursor.kind, self._reached)
 
     def feed(self, cursor: Cursor | None) -> None:

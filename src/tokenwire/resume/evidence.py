@@ -103,6 +103,9 @@ class Kept(Struct, frozen=True, array_like=True):
     runs: tuple[tuple[str, int, int], ...] = ()
 
 
+_NOTHING_NAMED: Final[dict[str, Named]] = {}  # never written to: idle sessions share it
+
+
 class Evidence:
     """What was said where, of the frames that were delivered.
 
@@ -117,7 +120,7 @@ class Evidence:
         self._origin: Named | None = None
         self._chain = SILENT
         self._last: Named | None = None
-        self._recent: dict[str, Named] = {}
+        self._recent = _NOTHING_NAMED
         if kept is not None:
             self._prelude, self._origin, self._chain = kept.prelude, kept.origin, kept.chain
             for name in (*kept.recent, *_unrolled(kept.runs)):
@@ -197,6 +200,8 @@ class Evidence:
         return prelude in (SILENT, self._prelude) and chain == self._chain
 
     def _remember(self, named: Named) -> None:
+        if not self._recent:
+            self._recent = {}
         self._recent.pop(named.name, None)
         self._recent[named.name] = named
         if len(self._recent) > MAX_RECENT:
