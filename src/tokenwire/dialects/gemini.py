@@ -462,9 +462,12 @@ class Decoder:
                 choice.counted = True
         over = bool(choices) and all(one.finish is not None for one in choices)
         usage = Usage(*counts, final=over, frame=frame)
-        if any(count is not None for count in counts) and usage != self._usage:
+        if counts != _NO_COUNTS and usage != self._usage:
             self._usage = usage
             events.append(usage)
+
+
+_NO_COUNTS: Final = (None, None, None, None, None)
 
 
 def _goes_on(part: PartWire) -> bool:
