@@ -26,6 +26,7 @@ def said(*pieces: str, room: int = 1000) -> Pieces:
         ((" a", "bc\n"), "abc", "", 1),
         (("a", "bc"), "abd", None, 0),
         (("a", "bc"), "xbc", None, 0),
+        (("a", "", "bc"), "ab", "", 1),
         (("a" * 100,), "b", None, 0),
         ((), "abc", "abc", 0),
     ],

@@ -9,6 +9,7 @@ from tests.cuts import read_response
 
 from tokenwire import Done, Token
 from tokenwire.dialects.toolcalls import NumberedCalls
+from tokenwire.dialects.vendor_errors import VendorError, read_error
 from tokenwire.dialects.wire import MAX_INDEX, json_text
 
 
@@ -57,3 +58,14 @@ def test_text_of_any_content_type_is_text() -> None:
     )
     assert "".join(event.text for event in said if isinstance(event, Token)) == " <p>{x"
     assert isinstance(said[-1], Done)
+
+
+def test_errors_in_errors_are_looked_into_only_so_deep() -> None:
+    """A gateway puts an error into one of its own; no two dozen of them do."""
+    error: object = {"message": "the innermost"}
+    for _ in range(5):
+        error = {"error": error}
+    assert read_error(error) == VendorError("the innermost")
+    for _ in range(20):
+        error = {"error": error}
+    assert read_error(error).message.count("error") == 16

@@ -213,8 +213,7 @@ class Detector:
         if not self._blanks and self._held.startswith(_BOM):
             self._blanks = len(_BOM)
         found = _BLANKS.match(self._held, self._blanks)
-        if found is not None:
-            self._blanks = found.end()
+        self._blanks = found.end() if found else self._blanks  # it always matches
 
     def _weigh(self, frame: Frame) -> None:
         data = (frame.data or b"").strip()

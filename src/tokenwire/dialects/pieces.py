@@ -79,12 +79,12 @@ class Pieces:
                 return ""
             if whole.startswith(text):
                 return whole[len(text) :]
-        at = 0
-        for piece in (*self._kept, *self._loose):
-            if not whole.startswith(piece, at):
-                return "" if piece.startswith(whole[at:]) or self._is_trimmed(whole) else None
+        pieces = filter(None, (*self._kept, *self._loose))
+        at, piece = 0, next(pieces, "")
+        while piece and whole.startswith(piece, at):
             at += len(piece)
-        return whole[at:]
+            piece = next(pieces, "")
+        return "" if piece.startswith(whole[at:]) or self._is_trimmed(whole) else None
 
     def agreement(self, whole: str) -> int:
         """2 where it said just this, 1 where it said the beginning or more, 0 else."""
