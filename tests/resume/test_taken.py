@@ -618,3 +618,12 @@ def test_a_replay_that_comes_further_each_time_is_asked_for_on() -> None:
         "sse", strategies=("replay",), retry=RetryPolicy(initial_delay=0, max_attempts=3)
     )
     assert requests_of(running, (wire.encode() for wire in wires), most=9) == 10
+
+
+def test_an_id_that_no_header_can_say_is_the_reason_why_nothing_goes_on() -> None:
+    going = session("sse")
+    play(going, "open POST /answer", head(), "read", data(b"id: \x01\ndata: a\n\n"))
+    play(going, "Token(text='a')", "read", lost(), "close")
+    said = "transport error: the answer was cut off: the connection failed with reset before"
+    why = " data: [DONE]; the last id cannot be sent: it holds control characters"
+    play(going, said + why, "ended: transport")
