@@ -607,3 +607,20 @@ def test_a_checkpoint_of_another_conversation_is_refused() -> None:
     kept = session("llamacpp", one).checkpoint(0.0)
     with pytest.raises(CheckpointError, match="method, URL, X-Conversation-Id and body must be"):
         session("llamacpp", other, checkpoint=kept)
+
+
+# --- an answer that is whole ---
+
+
+@pytest.mark.parametrize("strategies", [None, ("replay",)])
+def test_of_a_whole_answer_nothing_is_asked_for(strategies: Any) -> None:
+    """Who was given the `Done` may not have got to note it."""
+    running = session("sse")
+    whole = FIRST + "data: [DONE]\n\n"
+    play(running, OPEN, head(), "read", data(whole), HI)
+    assert stored(running).done is None
+    play(running, "Done(reason='stop')")
+    for _ in range(2):
+        running = session("sse", checkpoint=stored(running), strategies=strategies)
+        play(running, "Done(reason='stop')", "ended")
+    assert stored(running).done == "stop"

@@ -13,6 +13,7 @@ from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect
 from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import TokenwireError
+from tokenwire.events import Reason
 from tokenwire.request import Request, masked
 from tokenwire.resume.backoff import Backoff
 from tokenwire.resume.evidence import Kept
@@ -48,6 +49,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         backoff: How far the retries went.
         elapsed: Seconds since the answer was asked for.
         said: What was delivered, as lengths and checksums by channel.
+        done: Why it ended, where `Done` was delivered: there is nothing to ask for.
         version: Of this format.
     """
 
@@ -63,6 +65,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     backoff: Backoff = Backoff()
     elapsed: float = 0.0
     said: tuple[tuple[Channel, Said], ...] = ()
+    done: Reason | None = None
     version: int = VERSION
 
     def to_json(self) -> bytes:

@@ -35,6 +35,7 @@ from tokenwire.events import (
     Event,
     Heartbeat,
     Opened,
+    Reason,
     Reconnecting,
     Started,
     Token,
@@ -150,6 +151,7 @@ class Session:
         "_counted",
         "_deadlines",
         "_digest",
+        "_done",
         "_drop_echoes",
         "_echoes",
         "_effects",
@@ -231,6 +233,7 @@ class Session:
         self._restarting = False  # what came is still to be delivered
         # A request went out, and nobody knows yet what became of it, or ever will.
         self._is_unsure = False
+        self._done: Reason | None = None  # it was delivered
         self._hops = 0  # redirects of this connection
         self._until = 0.0
         self._pieces: list[tuple[bytes, Cursor | None]] = []  # not yet read; the next one last
@@ -284,7 +287,11 @@ class Session:
         self._plan = self._planner.anew()
         self._sent = self._plan.request
         self._echoes = Echoes(self._place.evidence.names) if self._drop_echoes else None
-        if self._taken:
+        self._done = checkpoint.done
+        if checkpoint.done is not None:  # who took the `Done` may not have got to note it
+            self._effects.append(Deliver(Done(checkpoint.done)))
+            self._end(None)
+        elif self._taken:
             plan = self._go_on_plan(None)
             if plan is None:
                 self._fail(
@@ -440,6 +447,7 @@ class Session:
             backoff=self._backoff,
             elapsed=self._clocks.elapsed(now) if self._clocks is not None else self._elapsed,
             said=tuple(self._digest.channels.items()),
+            done=self._done,
         )
 
     @property
@@ -736,6 +744,8 @@ class Session:
         self._digest.add(event)
         if isinstance(event, Token):
             self._part = event.part
+        elif isinstance(event, Done):
+            self._done = event.reason
         if self._answer is not None:
             self._answer.add(event)
         clocks.delivered(event)
