@@ -181,8 +181,7 @@ class Planner:
         self, cursor: Cursor, known: Known, *, elsewhere: bool, blank: bool
     ) -> Request | None:
         resumption = self._dialect.resumption
-        if resumption is None:
-            return None
+        assert resumption is not None  # else no such strategy is allowed
         # An empty id names no place: only an event source goes on with what comes next.
         is_nowhere = cursor.value in (None, "") and not resumption.live
         if is_nowhere and not (blank and resumption.beginning is not None):
