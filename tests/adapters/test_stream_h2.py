@@ -20,7 +20,7 @@ import pytest
 from tests.adapters import test_h11_tls as tls
 from tests.adapters.live import PATIENCE
 
-from tokenwire import Data, Deadlines, Error, Event, Reconnecting, RetryPolicy
+from tokenwire import Data, Deadlines, Error, Event, Opened, Reconnecting, RetryPolicy
 from tokenwire.adapters import httpx as adapter
 from tokenwire.resume import NEVER
 
@@ -200,12 +200,14 @@ def test_woken_while_it_reads(
                 client, "GET", f"{server.url}/silent", dialect="event-stream"
             ) as answer,
         ):
+            assert await anext(answer) == Opened()
             assert [data(await anext(answer)) for _ in range(PIECE)] == ["1", "2"]
             threading.Timer(0.05, getattr(answer, does)).start()
             if does == "cancel":
                 assert [event async for event in answer] == []
             else:
                 assert isinstance(await anext(answer), Reconnecting)
+                assert isinstance(await anext(answer), Opened)
                 assert data(await anext(answer)) == "3"  # and leave
 
     anyio.run(main, backend=backend)
