@@ -16,9 +16,13 @@ from tokenwire import (
     Error,
     Event,
     Finished,
+    Frame,
     Heartbeat,
     Reconnecting,
     Recovery,
+    Request,
+    Resumption,
+    RetryPolicy,
     Started,
     StreamParser,
     Token,
@@ -32,6 +36,7 @@ from tokenwire.errors import LocalProtocolError
 from tokenwire.events import Reason
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
+from tokenwire.resume import Deliver, Ended, OpenRequest, ReadData, Session, Sleep
 from tokenwire.testing._mutate import frames_of
 
 # Its frames are its characters, and any of them may be the last.
@@ -386,3 +391,80 @@ def test_what_ends_is_written_so_that_it_ends_whatever_the_reason() -> None:
                 assert isinstance(last, Done) or failed, (name, reason, raw, last)
                 if name == "openai-assistants" and isinstance(last, Done):
                     assert last.reason == reason
+
+
+# --- decoders that cannot be copied, and answers that end before where they were ---
+
+
+class _Ends:
+    """Complete at a clean end, once there was text; with something nested in its memory."""
+
+    def __init__(self) -> None:
+        self.spoke = False
+        self.nested: list[object] = []
+        inner = self.nested
+        for _ in range(3000):
+            deeper: list[object] = []
+            inner.append(deeper)
+            inner = deeper
+
+    def receive_frame(self, frame: Frame) -> list[Event]:
+        self.spoke = True
+        return [Token(frame.text, frame=frame)]
+
+    def receive_eof(self) -> list[Event]:
+        return [Done("stop")] if self.spoke else []
+
+    @staticmethod
+    def receive_loss() -> list[Event]:
+        return []
+
+
+NUMBERED = Dialect(
+    name="numbered",
+    framer=SSEFramer,
+    decoder=_Ends,
+    terminator="a clean end",
+    resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID"),
+)
+
+
+def test_what_no_copy_of_the_decoder_can_read_is_a_cut() -> None:
+    """The open unit is read by a copy, for it may come again; what the peer nested may forbid that."""
+    *said, last = read([b"id: 1\ndata: a\n\ndata: 7"], NUMBERED).events
+    assert said == [Token("a")]
+    assert isinstance(last, Error)
+    assert last.kind == "truncated"
+
+
+def test_an_answer_that_ends_before_the_place_it_had_come_to_is_not_done() -> None:
+    """Asked to go on, the service tells an older part once more, and ends cleanly there."""
+    session = Session(
+        Request("GET", "http://127.0.0.1/"), NUMBERED, retry=RetryPolicy(max_attempts=2)
+    )
+    bodies = [b"id: 1\ndata: a\n\nid: 2\ndata: b\n\n", *[b"id: 1\ndata: a\n\n"] * 5]
+    now, got, asked = 0.0, [], 0
+    body = b""
+    while True:
+        match session.next_effect(now):
+            case OpenRequest():
+                body, asked = bodies[asked], asked + 1
+                session.response_started(200, {"content-type": "text/event-stream"}, now)
+            case ReadData() if body:
+                session.receive_data(body, now)
+                body = b""
+            case ReadData() if asked == 1:
+                session.connection_lost("it broke", now)
+            case ReadData():
+                session.receive_eof(now)
+            case Sleep(until=now):
+                session.timer_fired(now)
+            case Deliver(event=event):
+                got.append(event)
+            case Ended():
+                break
+            case _:
+                pass
+    assert [event.text for event in got if isinstance(event, Token)] == ["a", "b"]
+    assert isinstance(got[-1], Error)
+    assert not any(isinstance(event, Done) for event in got)

@@ -84,3 +84,13 @@ def test_what_may_follow() -> None:
         balance = JSONBalance()
         balance.add(text)
         assert (balance.closed, balance.opened, balance.may_open) == (closed, opened, may_open)
+
+
+def test_a_backslash_may_be_the_last_of_a_piece_that_was_asked_about() -> None:
+    """What is asked is read at once, so that the character it takes with it is in the next piece."""
+    for rest, whole in (('""', True), ('"', False), ('n"', True), ('\\"', True)):
+        balance = JSONBalance()
+        balance.add('"a\\')
+        assert not balance.whole
+        balance.add(rest)
+        assert balance.whole is whole, rest

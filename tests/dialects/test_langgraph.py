@@ -38,6 +38,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
+from tokenwire.dialects._langgraph_messages import is_nested
 from tokenwire.dialects.langgraph import LANGGRAPH, Decoder, langgraph
 from tokenwire.dialects.wire import MAX_INDEX
 
@@ -819,3 +820,8 @@ def test_calls_are_told_apart_by_words_too() -> None:
     ]
     many = [{"index": f"w{n}", "id": f"c{n}", "name": "f"} for n in range(MAX_INDEX + 1)]
     assert not any(event == Done("stop") for event in decode(chunk(tool_call_chunks=many)))
+
+
+def test_what_is_said_beside_a_message_may_be_no_object() -> None:
+    for metadata in (7, None, "graph", []):
+        assert not is_nested(metadata)

@@ -491,8 +491,8 @@ def test_what_stands_where_a_word_should_is_told() -> None:
     assert told(message(id=1, result=odd)) == [
         Started("1"),
         Data("extra", {"isError": ["x"], "resultType": {"x": 1}}),
-        Finished(0, "stop"),
-        Done("stop"),
+        Finished(0, "error", "isError"),  # whatever is no plain no: never a false success
+        Done("error"),
     ]
     failed = message(id=1, result={"content": [{"type": "text", "text": 6}], "isError": 1})
     assert told(failed)[1:3] == [Token("6"), Finished(0, "error", "isError")]

@@ -36,6 +36,7 @@ from tokenwire.dialects._jsonrpc import (
     response,
 )
 from tokenwire.dialects.encoding import cannot_say, heartbeat, json_frame
+from tokenwire.dialects.lenient import EMPTY
 from tokenwire.dialects.one_choice import read_frame
 from tokenwire.dialects.wire import (
     is_list,
@@ -140,7 +141,8 @@ class Decoder:
             result = {} if result is None else {"value": result}
         events += _result(result, index, frame)
         events += odd_texts(result, frame, "isError", "resultType")
-        failed = plain_text(result.get("isError")) in ("true", "1")
+        # Whatever stands there but a plain no: a failure must not pass for a success.
+        failed = result.get("isError") not in (*EMPTY, False, 0, "false", "0")
         raw = "isError" if failed else plain_text(result.get("resultType")) or None
         reason: Reason = "stop" if raw is None else reason_for(raw, RESULT_TYPES)
         if index == 0:

@@ -57,9 +57,11 @@ class Change(Struct, frozen=True):
         return any(token.text in text for text in beside)
 
     def was_text_of(self, tokens: Sequence[Token]) -> bool:
-        """Was the old value the text of a token of its own frame?"""
+        """Was the old value the text of a token of its own frame, with none like it beside?"""
         frames = [one.frame for one in tokens if one.text == self.old]
-        return any(frame is not None and frame.data == self.data for frame in frames)
+        beside = texts_in(_replaced(json.loads(self.data), self.keys, None))
+        own = any(frame is not None and frame.data == self.data for frame in frames)
+        return own and self.old not in beside
 
 
 def changes_of(dialect: Dialect, wire: bytes) -> Iterator[Change]:

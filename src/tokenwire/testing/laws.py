@@ -495,7 +495,8 @@ def _changed(
     lost = [token for token in tokens if token.text not in said and change.leaves(token)]
     if lost and not told and not failed:
         return f"the text {lost[0].text!r:.80} is lost"
-    if says(change.new) and got.events == without != whole.events and not told:
+    is_over = any(_is_last(event) and _tells(event) for event in got.events)  # it is shown already
+    if says(change.new) and got.events == without != whole.events and not (told or is_over):
         return _UNTOLD
     return None
 
