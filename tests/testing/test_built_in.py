@@ -14,6 +14,4 @@ def test_every_dialect_holds_the_laws(name: str) -> None:
     if get_dialect(name).encoder is None:
         pytest.skip("it is read only: its own tests give the kit some wire")
     report = check_dialect(name, examples=15, raises=False)
-    # What is drawn depends on what else was imported; of a2a one in some hundred answers breaks it.
-    broken = [one for one in report.failures if (name, one.law) != ("a2a", "values")]
-    assert not broken, report
+    assert report.ok, report

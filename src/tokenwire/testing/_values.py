@@ -53,6 +53,8 @@ class Change(Struct, frozen=True):
         """Does the text of this token still stand in the body, outside of the value?"""
         if token.frame is None or token.frame.data != self.data:
             return True
+        if any(token.text in text for text in texts_in(self.old)):
+            return False  # it went with the value, though another one beside may read alike
         beside = texts_in(_replaced(json.loads(self.data), self.keys, None))
         return any(token.text in text for text in beside)
 
