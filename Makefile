@@ -3,7 +3,7 @@
 UV_VERSION := 0.13.8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench growth docs lint lock clean test-env bench-env
+.PHONY: help demo test bench compare growth docs lint lock clean test-env bench-env
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -17,6 +17,9 @@ test: test-env ## lint, types, documentation and tests on every Python found
 
 bench: bench-env ## run the benchmarks
 	@.venv-bench/bin/python benchmarks/run.py
+
+compare: bench-env ## count instructions beside another commit: make compare AGAINST=main
+	@.venv-bench/bin/python benchmarks/compare.py $${AGAINST:-HEAD}
 
 growth: bench-env ## 1 to 10,000 streams in one process
 	@.venv-bench/bin/python benchmarks/growth.py

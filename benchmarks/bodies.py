@@ -240,6 +240,11 @@ def recorded(vendor: str, wire: str) -> list[Body]:
     return bodies
 
 
+def recorded_data(folder: str) -> list[bytes]:
+    """All bodies of this vendor and wire, whatever their format and their end."""
+    return [path.read_bytes() for path in sorted(RECORDINGS.rglob(f"{folder}/*.bin"))]
+
+
 def one_line(size: int) -> Body:
     """One event of one line, as generated images come: base64."""
     payload = base64.b64encode(random.Random(20261107).randbytes(size * 3 // 4))
