@@ -36,6 +36,7 @@ from tokenwire import (
     Usage,
 )
 from tokenwire.dialects.openai_responses import OPENAI_RESPONSES
+from tokenwire.dialects.openai_responses import Decoder as OpenAIResponsesDecoder
 from tokenwire.dialects.wire import MAX_INDEX
 from tokenwire.frame import Frame
 
@@ -1145,3 +1146,54 @@ def test_texts_that_only_an_opening_has_are_bounded() -> None:
     part = {"type": "output_text", "text": "a"}
     opened = [say("content_part.added", content_index=at, part=part) for at in range(MAX_INDEX + 2)]
     assert Completion.from_events(events(*opened, end())).text == "a" * MAX_INDEX
+
+
+class Slow(OpenAIResponsesDecoder):
+    """Compares everything that comes whole, piece by piece."""
+
+    def _is_repeated(self, wire: Any) -> bool:
+        return False
+
+    def _repeats_items(self, output: Any) -> bool:
+        return False
+
+
+@st.composite
+def item_events(draw: st.DrawFn, output: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The events of one item, more or less as they should be, and the item."""
+    pieces = draw(st.lists(st.sampled_from(["a", "b", "ab", " "]), min_size=1, max_size=4))
+    said = "".join(pieces)
+    whole = draw(st.sampled_from([said, said, said, said + "a", said.strip(), "other", ""]))
+    id = draw(st.sampled_from([f"m{output}", f"m{output}", "same", ""]))
+    place = {"content_index": 0, "item_id": id}
+    part = {"type": "output_text", "annotations": [], "logprobs": [], "text": whole}
+    part |= draw(st.sampled_from([{}, {}, {"annotations": [{"url": "u"}]}, {"logprobs": [1]}]))
+    item = {"id": id, "type": "message", "status": "completed", "content": [part]}
+    events = [
+        added({"id": id, "type": "message", "content": []}, output),
+        *(say("output_text.delta", output, delta=piece, **place) for piece in pieces),
+        say("output_text.done", output, text=whole, **place),
+        say("content_part.done", output, part=part, **place),
+        done(item, output),
+    ]
+    late = say("output_text.delta", output, delta=draw(st.sampled_from(["a", "c"])), **place)
+    kept = [one for one in events if draw(st.integers(0, 9))]
+    return [*kept, *([] if draw(st.integers(0, 3)) else [late])], item
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_what_comes_again_word_for_word_need_not_be_compared(data: st.DataObject) -> None:
+    items = [data.draw(item_events(output)) for output in range(data.draw(st.integers(1, 3)))]
+    wires = [event for events, _ in items for event in events]
+    if data.draw(st.booleans()):
+        wires = data.draw(st.permutations(wires))
+    output = [item for _, item in items]
+    if data.draw(st.integers(0, 3)) == 0:
+        output = data.draw(st.lists(st.sampled_from(output), max_size=4))
+    response = {"id": "r1", "status": "completed", "output": output}
+    wires.append({"type": "response.completed", "response": response})
+    quick, slow = OpenAIResponsesDecoder(), Slow()
+    for wire in wires:
+        frame = Frame(json.dumps(wire).encode())
+        assert list(quick.receive_frame(frame)) == list(slow.receive_frame(frame))

@@ -147,12 +147,14 @@ class Items:
 
     Attributes:
         ids_last: An id came again: they are not made up for every event.
+        reopened: A piece came for an item that had ended.
     """
 
-    __slots__ = ("_by_id", "_by_place", "_in_order", "_last", "ids_last")
+    __slots__ = ("_by_id", "_by_place", "_in_order", "_last", "ids_last", "reopened")
 
     def __init__(self) -> None:
         self.ids_last = False
+        self.reopened = False
         self._in_order: list[Item] = []
         self._by_id: dict[tuple[str, str], Item] = {}
         self._by_place: dict[tuple[str, int], Item] = {}
@@ -183,6 +185,7 @@ class Items:
                     item = None
             elif item.closed or item.differs(names) or self._is_renamed(item, names):
                 item = None
+        self.reopened |= item is not None and item.closed
         return self._learn(item, type, names)
 
     def of_whole(self, type: str, names: Names, agreement: Agreement) -> Item:

@@ -42,6 +42,14 @@ class Fields:
             (name, kind) for name, kinds in types.items() for kind in (*kinds, type(None))
         }
 
+    def has_read(self, said: Mapping[str, Any]) -> bool:
+        """Is there nothing in an object that is not read? So it is nearly always."""
+        known = self._known
+        for name, value in said.items():
+            if (name, type(value)) not in known and value not in EMPTY:
+                return False
+        return True
+
     def unread(self, said: Mapping[str, Any], path: str) -> dict[str, Any]:
         """What of an object is not read, by its path."""
         known = self._known
