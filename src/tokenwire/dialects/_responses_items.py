@@ -160,8 +160,13 @@ class Items:
         self._by_place: dict[tuple[str, int], Item] = {}
         self._last: dict[str, Item] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._in_order)
+    def __len__(self) -> int:
+        return len(self._in_order)
+
+    @property
+    def are_whole(self) -> bool:
+        """Did each end, and say nothing since?"""
+        return not self.reopened and all(item.closed for item in self._in_order)
 
     def opened(self, type: str, names: Names) -> Item:
         """The item that is announced."""

@@ -96,7 +96,11 @@ _REFUSAL: Final = "refusal"
 _CONTENT: Final = "content"
 _SUMMARY: Final = "summary"
 _TEXT_ENDS: Final = ("response.output_text.done", "response.content_part.done")
-_PLAIN_PART: Final = {"type": "output_text", "annotations": [], "logprobs": []}  # and its text
+_PLAIN_PART: Final[Mapping[str, Any]] = {
+    "type": "output_text",
+    "annotations": [],
+    "logprobs": [],
+}  # and its text
 _TEXTS_OF: Final = {"message": (_CONTENT,), "reasoning": (_CONTENT, _SUMMARY)}
 
 
@@ -561,7 +565,11 @@ class Decoder:
         Then nothing in it is news, and comparing it piece by piece would take half of the time
         that an answer of ten tokens does.
         """
-        return not self._items.reopened and [_digest(item) for item in output] == self._wholes
+        return (
+            len(output) == len(self._items)
+            and self._items.are_whole
+            and [_digest(item) for item in output] == self._wholes
+        )
 
     def _receive_end(self, response: ResponseWire, status: str, kind: str) -> None:
         self._start(response)
