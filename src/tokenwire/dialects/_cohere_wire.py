@@ -25,6 +25,7 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 }
 """Anything else is ``other``."""
 
+_NO_COUNTS: Final = (None,) * 5
 _TRANSIENT: Final = frozenset({"ERROR", "TIMEOUT"})
 
 
@@ -68,15 +69,9 @@ def read_usage(wire: UsageWire | None, frame: Frame, *, billed: bool = False) ->
         return []
     kinds = (wire.billed_units, wire.tokens) if billed else (wire.tokens, wire.billed_units)
     counts = kinds[0] or kinds[1] or CountsWire()
-    usage = Usage(
-        counts.input_tokens,
-        counts.output_tokens,
-        reasoning_tokens=counts.reasoning_tokens,
-        cache_read_tokens=wire.cached_tokens,
-        final=True,
-        frame=frame,
-    )
-    return [] if usage == Usage(final=True) else [usage]
+    read, written, thought = counts.input_tokens, counts.output_tokens, counts.reasoning_tokens
+    said = (read, written, None, thought, wire.cached_tokens)  # as they stand in `Usage`
+    return [] if said == _NO_COUNTS else [Usage(*said, final=True, frame=frame)]
 
 
 def write_usage(usage: Usage) -> dict[str, object]:

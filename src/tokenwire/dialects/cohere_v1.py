@@ -172,8 +172,9 @@ class Decoder:
 
     def _receive(self, line: LineWire, frame: Frame) -> Sequence[Event]:
         said = self._receive_line(line, frame)
-        pieces: list[LineWire | GenerationWire] = [line, *(line.generations or ())]
-        likely = [event for piece in pieces for event in _likelihoods(piece, frame)]
+        likely = _likelihoods(line, line.logprobs, frame)
+        for one in line.generations or ():
+            likely += _likelihoods(one, None, frame)
         return [*likely, *said] if likely else said
 
     def _receive_line(self, line: LineWire, frame: Frame) -> Sequence[Event]:
@@ -208,9 +209,10 @@ class Decoder:
         return [Started(id, frame=frame)]
 
     def _choice(self, index: int) -> _Choice | None:
-        if index not in self._choices and len(self._choices) == MAX_INDEX:
-            return None
-        return self._choices.setdefault(index, _Choice(Pieces(self._room)))
+        choice = self._choices.get(index)
+        if choice is None and len(self._choices) < MAX_INDEX:
+            choice = self._choices[index] = _Choice(Pieces(self._room))
+        return choice
 
     def _say(
         self, index: int, text: str | None, frame: Frame, *, whole: bool = False
@@ -310,11 +312,11 @@ class Decoder:
         return [Finished(index, choice.reason, word, frame=frame)]
 
 
-def _likelihoods(piece: LineWire | GenerationWire, frame: Frame) -> list[Event]:
-    found = {"likelihood": piece.likelihood, "token_likelihoods": piece.token_likelihoods}
-    if isinstance(piece, LineWire):
-        found["logprobs"] = piece.logprobs
-    index = piece.index or 0
+def _likelihoods(piece: LineWire | GenerationWire, logprobs: Any, frame: Frame) -> list[Event]:
+    of_text, of_tokens, index = piece.likelihood, piece.token_likelihoods, piece.index or 0
+    if not (of_text or of_tokens or logprobs):  # nearly always
+        return []
+    found = {"likelihood": of_text, "token_likelihoods": of_tokens, "logprobs": logprobs}
     return [Data(name, value, index, frame=frame) for name, value in found.items() if value]
 
 

@@ -226,6 +226,8 @@ class ToolCallSlots:
 
     def close(self, frame: Frame) -> list[Event]:
         """The calls that are complete now, if their arguments are; each is told once."""
+        if not self._touched:
+            return []
         self._settle()
         touched = [self._touched[number] for number in sorted(self._touched)]
         self._touched.clear()
