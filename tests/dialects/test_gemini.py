@@ -36,7 +36,13 @@ from tokenwire import (
 )
 from tokenwire.dialects import gemini
 from tokenwire.dialects._gemini_arguments import MAX_STEPS, PatchedArguments
-from tokenwire.dialects._gemini_wire import FINISH_REASONS
+from tokenwire.dialects._gemini_wire import (
+    DATA_IN_CANDIDATE,
+    DATA_IN_PART,
+    FINISH_REASONS,
+    CandidateWire,
+    PartWire,
+)
 from tokenwire.dialects.gemini import GEMINI_ARRAY, GEMINI_SSE, Decoder
 
 
@@ -985,3 +991,14 @@ def test_no_json_makes_it_raise(values: list[Any]) -> None:
 )
 def test_hard_json(data: bytes) -> None:
     assert all(isinstance(event, Event) for event in decode(data))
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [(PartWire, DATA_IN_PART), (CandidateWire, DATA_IN_CANDIDATE)]
+)
+def test_what_is_data_is_asked_for_by_each_name(
+    kind: type[PartWire | CandidateWire], names: dict[str, str]
+) -> None:
+    assert not kind().has_data
+    for name in kind.__struct_fields__:
+        assert kind(**{name: "said"}).has_data is (name in names), name

@@ -146,4 +146,4 @@ class BlockCalls:
 
 def _is_again(call: Call, piece: str) -> bool:
     """Are these all of the arguments once more?"""
-    return call.said.agreement(piece) == 2 and is_whole(piece)
+    return call.said.is_just(piece) and is_whole(piece)

@@ -171,9 +171,10 @@ class _Choice:
         so, and some gateways do: they add up what they streamed. Older models, which finish in
         every chunk, are believed.
         """
-        text = None if part.thought or self.finish or self.refuted else part.text
-        told = self.text
-        return bool(text and told and told.several and told.agreement(text) == 2)
+        text, told = part.text, self.text
+        if not text or told is None or part.thought or self.finish or self.refuted:
+            return False
+        return told.several and told.is_just(text)
 
     def refute(self) -> None:
         """More of the answer came: what was said of its end was not so."""
@@ -197,7 +198,8 @@ class Decoder:
         self._choices: dict[int, _Choice] = {}
         self._feedback: int | None = None
         self._started = False
-        self._usage: Usage | None = None
+        self._usage: tuple[int | None, ...] = ()  # the last counts, and whether all ended
+        self._waiting = 0  # candidates with a call that waits
         self._patched = 0
         self._room = Room()
         self._extras = Extras()
@@ -305,9 +307,10 @@ class Decoder:
             for part in parts:
                 if part.text or part.function_call not in _NO_CALL or part.inline_data is not None:
                     choice.refute()
-                self._end_waiting(events, but=choice if _goes_on(part) else None)
+                if self._waiting:
+                    self._end_waiting(events, but=choice if _goes_on(part) else None)
                 self._receive_part(part, choice, frame, events)
-        for name, kind in DATA_IN_CANDIDATE.items():
+        for name, kind in DATA_IN_CANDIDATE.items() if candidate.has_data else ():
             value = getattr(candidate, name)
             if value and choice.said.get(kind) != (digest := hash(json_text(value))):
                 choice.said[kind] = digest
@@ -335,7 +338,7 @@ class Decoder:
             events.append(Token(part.text, index, frame=frame))
         if part.function_call is not None:
             self._receive_call(part.function_call, choice, frame, events)
-        for name, kind in DATA_IN_PART.items():
+        for name, kind in DATA_IN_PART.items() if part.has_data else ():
             value = getattr(part, name)
             if value is not None:
                 events.append(Data(kind, value, index, frame=frame))
@@ -394,6 +397,7 @@ class Decoder:
                 return choice.open_call
         elif call.id and not call.args:
             choice.waiting = _Waiting(key, call, frame)
+            self._waiting += 1
             return None
         events.append(ToolCall(*said, _arguments(call.args), True, frame=frame))
         if call.id:
@@ -402,7 +406,7 @@ class Decoder:
 
     def _end_waiting(self, events: list[Event], *, but: _Choice | None = None) -> None:
         """Something else follows the calls without arguments: these will not come any more."""
-        for choice in self._choices.values():
+        for choice in self._choices.values() if self._waiting else ():
             if choice.waiting is not None and choice is not but:
                 self._tell_waiting(choice, choice.waiting, None, events)
 
@@ -410,6 +414,7 @@ class Decoder:
         self, choice: _Choice, call: _Waiting, arguments: Any, events: list[Event]
     ) -> None:
         choice.waiting, index, frame = None, choice.index, call.frame
+        self._waiting -= 1
         text = _arguments(arguments)
         events.append(ToolCall(call.key, index, call.id, call.name, text, True, frame=frame))
         choice.told[call.id or ""] = _signature(call.name, arguments)
@@ -456,15 +461,14 @@ class Decoder:
             wire.thoughts_token_count,
             wire.cached_content_token_count,
         )
-        choices = self._choices.values()
-        if wire.candidates_token_count is not None:
-            for choice in choices:
-                choice.counted = True
-        over = bool(choices) and all(one.finish is not None for one in choices)
-        usage = Usage(*counts, final=over, frame=frame)
-        if counts != _NO_COUNTS and usage != self._usage:
-            self._usage = usage
-            events.append(usage)
+        counted, over = wire.candidates_token_count is not None, bool(self._choices)
+        for choice in self._choices.values():
+            choice.counted = choice.counted or counted
+            over = over and choice.finish is not None
+        said = (*counts, over)
+        if counts != _NO_COUNTS and said != self._usage:
+            self._usage = said
+            events.append(Usage(*counts, final=over, frame=frame))
 
 
 _NO_COUNTS: Final = (None, None, None, None, None)
@@ -474,7 +478,7 @@ def _goes_on(part: PartWire) -> bool:
     """Does a call that waits go on waiting? Not where something else of its candidate comes."""
     if part.function_call is not None:
         return True
-    return not part.text and all(getattr(part, name) is None for name in DATA_IN_PART)
+    return not (part.text or part.has_data)
 
 
 def _is_empty(chunk: ChunkWire) -> bool:
@@ -495,6 +499,8 @@ def _signature(name: str | None, said: Any) -> _Signature:
 
 def _word(value: Any) -> str | None:
     """A word of an enum, or the number that stands for it; None where it says nothing."""
+    if value is None:
+        return None
     word = str(value) if isinstance(value, str | int) else ""
     return None if word in UNSPECIFIED else word
 

@@ -98,6 +98,10 @@ class Pieces:
             return 0
         return 2 if not rest and len(whole) == length else 1
 
+    def is_just(self, whole: str) -> bool:
+        """Was just this told? Asked of nearly every piece, and nearly none is."""
+        return len(whole) == self.length and self.agreement(whole) == 2
+
     def doubles(self, whole: str) -> bool:
         """Was just this told twice? So do services that sum up, as one more piece."""
         return self.length == 2 * len(whole) and self.text() == whole + whole
