@@ -13,7 +13,7 @@ from tokenwire.dialects.wire import is_list, is_mapping, plain_text
 from tokenwire.events import Reason
 
 
-class MessageWire(Struct, forbid_unknown_fields=True):
+class MessageWire(Struct, gc=False, forbid_unknown_fields=True):
     content: Content = None  # a text; of multimodal models a list of {"text"} and {"image"}
     reasoning_content: str | None = None
     tool_calls: tuple[AccentToolCallWire, ...] | None = None
@@ -23,14 +23,14 @@ class MessageWire(Struct, forbid_unknown_fields=True):
     name: Any = None
 
 
-class ChoiceWire(Struct, forbid_unknown_fields=True):
+class ChoiceWire(Struct, gc=False, forbid_unknown_fields=True):
     index: int | None = None
     message: MessageWire | None = None
     finish_reason: str | None = None  # the word "null" while it runs
     logprobs: Any = None
 
 
-class OutputWire(Struct, forbid_unknown_fields=True):
+class OutputWire(Struct, gc=False, forbid_unknown_fields=True):
     choices: list[ChoiceWire] | None = None  # result_format: message
     text: str | None = None  # result_format: text, and applications
     finish_reason: str | None = None
@@ -57,9 +57,9 @@ class DetailsWire(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class UsageWire(Struct, gc=False, forbid_unknown_fields=True):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
     total_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens: int | None = None
     prompt_tokens_details: DetailsWire | None = None
     input_tokens_details: DetailsWire | None = None
     output_tokens_details: DetailsWire | None = None
@@ -74,7 +74,7 @@ class UsageWire(Struct, gc=False, forbid_unknown_fields=True):
     x_details: Any = None
 
 
-class ChunkWire(Struct, forbid_unknown_fields=True):
+class ChunkWire(Struct, gc=False, forbid_unknown_fields=True):
     output: OutputWire | None = None
     usage: UsageWire | None = None
     request_id: str | None = None

@@ -60,6 +60,9 @@ from tokenwire.framing.sse import SSEFramer
 _TRANSIENT: Final = ("Throttling", "InternalError", "SystemError", "RequestTimeOut", "ModelServing")
 _STATUS: Final = re.compile(rb"(?:HTTP_STATUS/|^status: ?)([1-5][0-9]{2})", re.MULTILINE)
 
+_NO_MESSAGE: Final = MessageWire()
+_NO_DETAILS: Final = DetailsWire()
+
 _decode_json = JSONDecoder(ChunkWire).decode
 
 
@@ -93,7 +96,7 @@ class Decoder:
         self._cumulative = cumulative
         self._choices: dict[int, _Choice] = {}
         self._begin = OneChoice({})
-        self._usage: Usage | None = None
+        self._usage: tuple[int | None, ...] | None = None  # the last counts, and whether all ended
         self._extras = Extras()
         self._said: dict[str, int] = {}
 
@@ -135,7 +138,9 @@ class Decoder:
                 choice = ChoiceWire(0, message, output.finish_reason)
                 self._receive_choice(choice, 0, frame, events)
             for kind in OUTPUT_DATA:
-                self._say_once(kind, getattr(output, kind), frame, events)
+                value = getattr(output, kind)
+                if value:
+                    self._say_once(kind, value, frame, events)
         if wire.usage is not None:
             self._receive_usage(wire.usage, frame, events)
         return events if output is not None or events else (Unknown(frame=frame),)
@@ -150,7 +155,7 @@ class Decoder:
                 events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
                 return
             choice = self._choices[index] = _Choice(index, self._cumulative)
-        message = wire.message or MessageWire()
+        message = wire.message or _NO_MESSAGE
         text, items = read_content(message.content)
         if text or message.reasoning_content or message.tool_calls or items:
             choice.spoke = True
@@ -163,15 +168,17 @@ class Decoder:
         choice.answered = choice.answered or bool(text or message.tool_calls)
         events += choice.text.tokens(text, frame, index=index)
         self._learn(choice.text, frame, events)
-        said = {hash(json_text(item)): item for item in items}
-        events.extend(
-            Data(*item, index, frame=frame) for key, item in said.items() if key not in choice.items
-        )
-        choice.items = set(said) or choice.items
-        self._receive_calls(message.tool_calls or (), choice, frame, events)
-        for kind, value in (("annotations", message.annotations), ("logprobs", wire.logprobs)):
-            if value:
-                events.append(Data(kind, value, index, frame=frame))
+        if items:
+            said = {hash(json_text(item)): item for item in items}
+            news = [item for key, item in said.items() if key not in choice.items]
+            events += [Data(*item, index, frame=frame) for item in news]
+            choice.items = set(said)
+        if message.tool_calls:
+            self._receive_calls(message.tool_calls, choice, frame, events)
+        if message.annotations:
+            events.append(Data("annotations", message.annotations, index, frame=frame))
+        if wire.logprobs:
+            events.append(Data("logprobs", wire.logprobs, index, frame=frame))
         raw = wire.finish_reason
         if raw and raw != "null":
             self._receive_finish(raw, choice, frame, events)
@@ -215,9 +222,9 @@ class Decoder:
         events += finished
 
     def _receive_usage(self, wire: UsageWire, frame: Frame, events: list[Event]) -> None:
-        read = wire.prompt_tokens_details or wire.input_tokens_details or DetailsWire()
-        written = wire.output_tokens_details or DetailsWire()
-        usage = Usage(
+        read = wire.prompt_tokens_details or wire.input_tokens_details or _NO_DETAILS
+        written = wire.output_tokens_details or _NO_DETAILS
+        said = (
             wire.input_tokens,
             wire.output_tokens,
             wire.total_tokens,
@@ -225,17 +232,16 @@ class Decoder:
             read.cached_tokens,
             read.cache_creation_input_tokens,
             self._all_finished(),
-            frame=frame,
         )
-        if usage != self._usage:
-            self._usage = usage
-            events.append(usage)
+        if said != self._usage:
+            self._usage = said
+            events.append(Usage(*said, frame=frame))
 
     def _say_once(self, kind: str, value: Any, frame: Frame, events: list[Event]) -> None:
         # Pieces of audio are increments: two equal ones are silence, and not a repetition.
         is_piece = kind == "audio" and is_mapping(value) and value.get("data")
         digest = hash(json_text(value))
-        if value and (is_piece or self._said.get(kind) != digest):
+        if is_piece or self._said.get(kind) != digest:
             self._said[kind] = digest
             events.append(Data(kind, value, frame=frame))
 
