@@ -157,10 +157,10 @@ class Choice:
             return
         self._go_on()
         for event in read_blocks(content, self.index, frame):
-            if isinstance(event, Token):
-                self.speak(event.text)
-            elif isinstance(event, Reasoning):
+            if type(event) is Reasoning:  # an `isinstance` that fails costs more than twice this
                 self._think(event.text)
+            elif type(event) is Token:
+                self.speak(event.text)
             events.append(event)
 
     def is_repetition(self, content: Any) -> bool:

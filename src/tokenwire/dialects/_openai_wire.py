@@ -281,7 +281,7 @@ def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> lis
     """Content in blocks: Mistral's ``thinking``, Databricks' ``reasoning``, text, references."""
     events: list[Event] = []
     for block in content if is_list(content) else [content]:
-        text = text_of(block)
+        text, unread = _read_text(block)
         kind = block.get("type") if is_mapping(block) else "text"
         kind = kind or ("text" if text else "content")
         if kind in ("thinking", "reasoning"):
@@ -293,48 +293,50 @@ def read_blocks(content: Any, index: int, frame: Frame, *, part: int = 0) -> lis
         else:
             events.append(Data(str(kind), block, index, part, frame=frame))
             continue
-        if is_unread(block):
+        if unread:
             events.append(Data("extra", {"content": block}, index, part, frame=frame))
     return events
 
 
 def text_of(value: Any) -> str:
     """A text, or the texts of blocks nested in any way."""
+    return value if isinstance(value, str) else _read_text(value)[0]
+
+
+def is_unread(value: Any) -> bool:
+    """Is there anything in it that says something, and of which `text_of` makes nothing?"""
+    return _read_text(value)[1]
+
+
+_TEXTS: Final = ("text", "thinking", "summary", "content")
+
+
+def _read_text(value: Any) -> tuple[str, bool]:
+    """What `text_of` and `is_unread` say."""
     pieces: list[str] = []
+    unread = False
     left = [value]
     while left:
         one = left.pop()
         if isinstance(one, str):
             pieces.append(one)
         elif is_mapping(one):
-            left += [text for text in map(one.get, _TEXTS) if text not in EMPTY][:1]
+            signature = one.get("signature")
+            if not (signature is None or isinstance(signature, str) or signature in EMPTY):
+                unread = True
+            for name in _TEXTS:
+                text = one.get(name)
+                if text or text not in EMPTY:
+                    left.append(text)
+                    break
+            else:
+                others = (said for name, said in one.items() if name not in ("type", "signature"))
+                unread |= any(said not in EMPTY and said is not True for said in others)
         elif is_list(one):
             left += reversed(one)
         elif isinstance(one, int | float):  # a boolean is one too
             pieces.append(json_text(one))
-    return "".join(pieces)
-
-
-_TEXTS: Final = ("text", "thinking", "summary", "content")
-
-
-def is_unread(value: Any) -> bool:
-    """Is there anything in it that says something, and of which `text_of` makes nothing?"""
-    left = [value]
-    while left:
-        one = left.pop()
-        if is_list(one):
-            left += one
-        elif is_mapping(one):
-            signature = one.get("signature")
-            texts = [text for text in map(one.get, _TEXTS) if text not in EMPTY][:1]
-            others = (said for name, said in one.items() if name not in ("type", "signature"))
-            if not isinstance(signature, str) and signature not in EMPTY:
-                return True
-            if not texts and any(said not in EMPTY and said is not True for said in others):
-                return True
-            left += texts
-    return False
+    return "".join(pieces), unread
 
 
 def _signature_of(value: Any) -> str | None:
@@ -348,7 +350,8 @@ def _signature_of(value: Any) -> str | None:
             signature = one.get("signature")
             if isinstance(signature, str) and signature:
                 return signature
-            left.append(one.get("summary"))
+            if "summary" in one:
+                left.append(one["summary"])
     return None
 
 
