@@ -169,7 +169,7 @@ def _named_by_type(keys: Mapping[str, Raw]) -> StatefulDecoder:
     """Anthropic's types have underscores, Cohere's have hyphens."""
     if b"-" in bytes(keys["type"]):
         return cohere_v2.Decoder()
-    return anthropic_messages.Decoder()
+    return anthropic_messages.Decoder(learns=False)
 
 
 _FAMILIES: Final[Sequence[tuple[frozenset[str], Callable[[], StatefulDecoder]]]] = (

@@ -185,7 +185,12 @@ class _Retold:
 
 
 class Decoder:
-    """Events of the wire to events."""
+    """Events of the wire to events.
+
+    Args:
+        learns: The frames stand on the wire as they are, so that the envelope may be asked for
+            those that hold a text and nothing else.
+    """
 
     __slots__ = (
         "_calls",
@@ -198,7 +203,7 @@ class Decoder:
         "envelope",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, learns: bool = True) -> None:
         self._id: str | None = None
         self._started = False
         self._said: str | None = None  # the stop reason that the start of the message has
@@ -207,7 +212,7 @@ class Decoder:
         # Blocks that were told with the start of the message; None where a part of it is no text.
         self._retold: dict[int, _Retold | None] = {}
         self._extras = Extras()
-        self.envelope = Envelope(_read_only_text)
+        self.envelope = Envelope(_read_only_text) if learns else None
 
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
@@ -427,7 +432,7 @@ class Decoder:
                     return self._retell(text, index, frame)
                 speaks = Token if kind == "text_delta" else Reasoning
                 event = speaks(text, 0, index, frame=frame)
-                if not self._retold:
+                if self.envelope is not None and not self._retold:
                     self.envelope.learn(frame, event)
                 return (event,)
             case "signature_delta":
@@ -463,15 +468,15 @@ class Decoder:
 
     def _finish(self, raw: str, frame: Frame) -> list[Event]:
         self._reason = reason_for(raw, STOP_REASONS)
-        calls = self._calls.finish(self._reason, frame)
-        return [*calls, Finished(0, self._reason, raw, frame=frame)]
+        events = self._calls.finish(self._reason, frame)
+        events.append(Finished(0, self._reason, raw, frame=frame))
+        return events
 
     def _receive_stop(self, frame: Frame) -> Sequence[Event]:
-        events = []
-        if self._reason is None and self._said:
-            events = self._finish(self._said, frame)
+        events = self._finish(self._said, frame) if self._reason is None and self._said else []
         events += self._calls.finish(self._reason, frame)
-        return [*events, Done(self._reason or "other", frame=frame)]
+        events.append(Done(self._reason or "other", frame=frame))
+        return events
 
 
 _Counts: TypeAlias = tuple[int | None, int | None, None, int | None, int | None, int | None]

@@ -87,10 +87,11 @@ class Decoder:
             return (Unknown(frame=frame),)
         if self._inner is None:
             self._inner = find_family(data)
-        own = _read_own(data) if _OWN in data else {}
+        more = _OWN in data
+        own = _read_own(data) if more else {}
         events: list[Event] = []
         inner = () if self._inner is None else self._inner.receive_frame(Frame(data))
-        for event in without_extra(inner, _OWN_NAMES):
+        for event in without_extra(inner, _OWN_NAMES) if more else inner:
             if isinstance(event, Done):
                 self._done = Done(event.reason)
             elif not (own and isinstance(event, Unknown)):
