@@ -52,12 +52,11 @@ class Fields:
 
     def unread(self, said: Mapping[str, Any], path: str) -> dict[str, Any]:
         """What of an object is not read, by its path."""
-        known = self._known
-        return {
-            f"{path}.{name}": value
-            for name, value in said.items()
-            if (name, type(value)) not in known and value not in EMPTY
-        }
+        unread: dict[str, Any] = {}
+        for name, value in said.items():  # nearly always all is read
+            if (name, type(value)) not in self._known and value not in EMPTY:
+                unread[f"{path}.{name}"] = value
+        return unread
 
 
 def text_in(said: Mapping[str, Any], name: str) -> str | None:
