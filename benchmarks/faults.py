@@ -35,9 +35,9 @@ from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
 from tokenwire.adapters import requests as requests_adapter
 from tokenwire.answer import Options
-from tokenwire.cli.server import running_server
 from tokenwire.events import Done, Event, Reconnecting, Token
 from tokenwire.resume import Deadlines, RetryPolicy
+from tokenwire.testserver import running_server
 
 # --- what is asked for ---
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tokenwire import Dialect, get_dialect
 from tokenwire.dialects import Notes, available_profiles
-from tokenwire.dialects.openai_profiles import PROFILES, Profile
+from tokenwire.dialects.openai.profiles import PROFILES, Profile
 
 DOCS = Path(__file__).parent
-JUDGED = DOCS / "_judged.json"  # written by: python -m tokenwire.testing.judge FOLDER --counts FILE
+JUDGED = DOCS / "_judged.json"  # written by: python -m tools.judge FOLDER --counts FILE
 
 
 def pages(names: list[str]) -> dict[Path, str]:

@@ -20,8 +20,8 @@ import tokenwire
 from tokenwire import Deadlines, Event, Limits, Recovery, State, available_dialects
 from tokenwire.answer import Options, SessionOptions
 from tokenwire.cli.commands import tokenwire as command
-from tokenwire.cli.server import running_server
 from tokenwire.events import ErrorKind, Reason
+from tokenwire.testserver import running_server
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -43,3 +44,13 @@ def test_the_import_brings_no_client_and_no_event_loop() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ["dialects.kit", "testserver", "testing"])
+def test_a_door_gives_what_it_names_and_nothing_else(room: str) -> None:
+    door = import_module(f"tokenwire.{room}")
+    assert len(door.__all__) == len(set(door.__all__))
+    for name in door.__all__:
+        assert getattr(door, name) is not None, name
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = door.nothing

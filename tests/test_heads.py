@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 from tokenwire import Error, StreamParser, available_dialects
-from tokenwire.dialects.vendor_errors import find_error
-from tokenwire.dialects.wire import json_text
+from tokenwire.dialects.kit.errors import find_error
+from tokenwire.dialects.kit.payloads import json_text
 
 
 @pytest.fixture(scope="module")

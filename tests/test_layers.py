@@ -27,9 +27,16 @@ LAYERS = [
     ["resume", "recording", "timeline"],
     ["drive"],
     ["answer"],
-    ["adapters", "relay", "testing"],
+    ["adapters", "relay", "testing", "testserver"],
     ["cli"],
     ["__main__"],
+]
+DIALECT_LAYERS = [
+    ["kit"],
+    ["anthropic", "generic", "google", "servers", "vercel"],
+    ["openai"],
+    ["agents", "clouds", "cohere"],
+    ["bedrock"],
 ]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 IO = {
@@ -90,9 +97,23 @@ def test_only_what_stands_below(name: str, path: Path) -> None:
             continue
         other = parts[1]
         if other == room or other not in FLOOR:
-            assert other == room or room in ("cli", "__main__"), f"{name} imports the front door"
+            front = imported == "tokenwire.__version__" or room in ("cli", "__main__")
+            assert other == room or front, f"{name} imports the front door"
             continue
         assert FLOOR[other] < FLOOR[room], f"{name} must not import {other}"
+
+
+def test_folders_of_dialects_import_only_those_below() -> None:
+    floor = {name: floor for floor, names in enumerate(DIALECT_LAYERS) for name in names}
+    for name, path in MODULES:
+        room, _, rest = name.partition(".")
+        folder, _, inside = rest.partition(".")
+        if room != "dialects" or not inside:
+            continue
+        for imported in imports(path):
+            other = imported.removeprefix("tokenwire.dialects.").partition(".")[0]
+            if other in floor and other != folder and imported.startswith("tokenwire.dialects."):
+                assert floor[other] < floor[folder], f"{name} must not import {imported}"
 
 
 @every_module

@@ -15,7 +15,7 @@ from tests.cuts import in_every_cut, in_pieces
 from tests.reading import read
 
 from tokenwire import Done, Error, Limits, StreamParser, Token, available_dialects, get_dialect
-from tokenwire.cli.server import running_server
+from tokenwire.testserver import running_server
 
 TESTS = Path(__file__).parent
 SSE_DIALECTS = [name for name in available_dialects() if get_dialect(name).format == "SSE"]

@@ -1,7 +1,7 @@
 """Recorded streams of real services and real servers against what others made of them.
 
 Beside the recorded body lies what the vendor's own SDK read, or what the server was asked to write;
-see `tokenwire.testing.judge`, whose command cuts each body in more ways than these tests do. The
+see `tools.judge`, whose command cuts each body in more ways than these tests do. The
 recordings are not part of the project; where they are absent, these tests are skipped.
 """
 
@@ -13,8 +13,7 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
-
-from tokenwire.testing.judge import Recording, judge, known_faults, recordings
+from tools.judge import Recording, judge, known_faults, recordings
 
 pytestmark = pytest.mark.once
 

@@ -9,7 +9,7 @@ import ollama
 import openai
 import pytest
 
-from tokenwire.cli.server import Settings, running_server
+from tokenwire.testserver import Settings, running_server
 
 TEXT = "The capital of France is Paris. 🗼\nVoilà."
 

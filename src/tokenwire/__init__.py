@@ -56,7 +56,7 @@ from tokenwire.state import State
 
 if TYPE_CHECKING:
     from tokenwire.answer import Answer, AsyncAnswer
-    from tokenwire.dialects.jsonl import json_lines
+    from tokenwire.dialects.generic.jsonl import json_lines
     from tokenwire.encoder import StreamEncoder
     from tokenwire.request import Request
     from tokenwire.resume.backoff import RetryPolicy
@@ -137,7 +137,7 @@ _LATE = {
     "Checkpoint": "tokenwire.resume.checkpoint",
     "Deadlines": "tokenwire.resume.deadlines",
     "StreamEncoder": "tokenwire.encoder",
-    "json_lines": "tokenwire.dialects.jsonl",
+    "json_lines": "tokenwire.dialects.generic.jsonl",
 }
 
 

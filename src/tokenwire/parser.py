@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Decoder, Dialect, get_dialect
-from tokenwire.dialects.wire import is_done_sentinel, is_json, malformed
+from tokenwire.dialects.kit.payloads import is_done_sentinel, is_json, malformed
 from tokenwire.errors import FramingError, LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Heartbeat, Unknown
 from tokenwire.frame import Frame
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tokenwire.dialects.detect import Detector
-    from tokenwire.dialects.envelope import Envelope
+    from tokenwire.dialects.kit.envelope import Envelope
 
 
 class Signal(Enum):

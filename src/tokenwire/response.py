@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects.vendor_errors import VendorError, find_error, read_error, recovery_of
-from tokenwire.dialects.wire import is_mapping, json_or_text
+from tokenwire.dialects.kit.errors import VendorError, find_error, read_error, recovery_of
+from tokenwire.dialects.kit.payloads import is_mapping, json_or_text
 from tokenwire.errors import FramingError, Recovery
 from tokenwire.events import Error
 from tokenwire.framing.sse import SSEFramer

@@ -30,9 +30,9 @@ from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
 from tokenwire.adapters import requests as requests_adapter
 from tokenwire.answer import Answer, AsyncAnswer
-from tokenwire.cli.server import Settings, running_server
 from tokenwire.resume import Deadlines, RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
+from tokenwire.testserver import Settings, running_server
 
 TEXT = "Every word of it, and each of them once: naïve, 東京, 🙂."
 AT_ONCE = RetryPolicy(initial_delay=0, max_attempts=50)

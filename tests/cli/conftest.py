@@ -16,7 +16,7 @@ import httpx
 import pytest
 from msgspec import Struct
 
-from tokenwire.cli.server import Settings, running_server
+from tokenwire.testserver import Settings, running_server
 
 COMMAND = [sys.executable, "-m", "tokenwire"]
 SECONDS = 60

@@ -13,8 +13,8 @@ from tests.cli.conftest import COMMAND, SECONDS, Recorder, Run, Start, environme
 
 from tokenwire import events
 from tokenwire.cli.exits import OF_KIND, Exit
-from tokenwire.cli.passage import PASSAGE
 from tokenwire.dialects import available_dialects
+from tokenwire.testserver.passage import PASSAGE
 
 WHOLE = b"data: Hello,\n\ndata:  w\xc3\xb6rld\n\ndata: [DONE]\n\n"
 FIRST_FIVE = b"A stream is a letter"

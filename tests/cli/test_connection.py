@@ -13,8 +13,8 @@ import httpx
 import pytest
 from tests.cli.conftest import SECONDS, Served
 
-from tokenwire.cli import connection, site
-from tokenwire.cli.server import Settings, running_server, serve
+from tokenwire.testserver import connection, site
+from tokenwire.testserver.server import Settings, running_server, serve
 
 Connect = Callable[[], socket.socket]
 

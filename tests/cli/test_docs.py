@@ -65,8 +65,8 @@ def test_commands(command: str, shown: str, url: str) -> None:
 
 
 def test_serve_prints_what_the_page_shows() -> None:
-    from tokenwire.cli.routes import WELL_KNOWN
     from tokenwire.cli.serve import DEFAULT_PORT
+    from tokenwire.testserver.routes import WELL_KNOWN
 
     shown = dict(commands_of("server.md"))["tokenwire serve"]
     assert shown.startswith(f"http://127.0.0.1:{DEFAULT_PORT}\nIt answers at\n")
@@ -75,7 +75,7 @@ def test_serve_prints_what_the_page_shows() -> None:
 
 
 def test_every_setting_is_on_the_page() -> None:
-    from tokenwire.cli.settings import CUTS, FAILS, REPLAYS, Settings
+    from tokenwire.testserver.settings import CUTS, FAILS, REPLAYS, Settings
 
     page = (DOCS / "server.md").read_text("utf-8")
     for word in (*Settings.__struct_fields__, *CUTS, *FAILS, *REPLAYS):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.once
 
 MODULE = """
 from tokenwire import Dialect, Done, Token
-from tokenwire.dialects.encoding import cannot_say
+from tokenwire.dialects.kit.encoding import cannot_say
 from tokenwire import Frame
 from tokenwire.framing.sse import SSEFramer
 

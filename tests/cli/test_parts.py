@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenwire.cli.answer import Answer, Step
-from tokenwire.cli.cuts import LONGEST_RANDOM, Cutter
 from tokenwire.cli.exits import OF_KIND
-from tokenwire.cli.passage import PASSAGE, split_text
 from tokenwire.cli.report import report
-from tokenwire.cli.settings import CUTS, Settings
 from tokenwire.cli.show import COLOURS, EventView, TextView
 from tokenwire.dialects import get_dialect
 from tokenwire.errors import Recovery
 from tokenwire.events import Done, Error, ErrorKind, Event, Reset, Token
+from tokenwire.testserver.answer import Answer, Step
+from tokenwire.testserver.cuts import LONGEST_RANDOM, Cutter
+from tokenwire.testserver.passage import PASSAGE, split_text
+from tokenwire.testserver.settings import CUTS, Settings
 
 # -- text
 

@@ -19,11 +19,11 @@ from tokenwire import (
     iter_events,
 )
 from tokenwire.adapters.httpx import iter_events as events_of
-from tokenwire.cli import script
-from tokenwire.cli.passage import PASSAGE, split_text
-from tokenwire.cli.routes import WELL_KNOWN, routes, writable_dialects
-from tokenwire.cli.script import CRLF_FORMATS, PROMPT_TOKENS
-from tokenwire.cli.settings import CUTS, FAILS
+from tokenwire.testserver import script
+from tokenwire.testserver.passage import PASSAGE, split_text
+from tokenwire.testserver.routes import WELL_KNOWN, routes, writable_dialects
+from tokenwire.testserver.script import CRLF_FORMATS, PROMPT_TOKENS
+from tokenwire.testserver.settings import CUTS, FAILS
 
 # Short, for it is sent many times; with characters of every width, blank lines and a joined emoji.
 TEXT = "A naïve 👩\u200d🚀 says: 次の文字,\n\n``` x\n - “∎”\n"

@@ -15,14 +15,14 @@ import pytest
 from tests.cli.conftest import SECONDS, Served
 
 from tokenwire import Completion, Done, Error, Heartbeat, iter_events
-from tokenwire.cli import answer, connection, script
-from tokenwire.cli.answer import Answer
-from tokenwire.cli.routes import writable_dialects
-from tokenwire.cli.script import can_say
-from tokenwire.cli.server import Settings, running_server, serve
-from tokenwire.cli.settings import Fail
-from tokenwire.cli.site import Site
 from tokenwire.dialects import get_dialect
+from tokenwire.testserver import answer, connection, script
+from tokenwire.testserver.answer import Answer
+from tokenwire.testserver.routes import writable_dialects
+from tokenwire.testserver.script import can_say
+from tokenwire.testserver.server import Settings, running_server, serve
+from tokenwire.testserver.settings import Fail
+from tokenwire.testserver.site import Site
 
 Ask = Callable[..., socket.socket]
 

@@ -13,9 +13,8 @@ from tests.cli.conftest import SECONDS, Served, Start
 
 from tokenwire import Completion, Data, Done, Error, Event, iter_events
 from tokenwire.adapters.httpx import iter_events as events_of
-from tokenwire.cli import kept
-from tokenwire.cli.kept import Shelf
-from tokenwire.cli.server import Settings, running_server
+from tokenwire.testserver import Settings, kept, running_server
+from tokenwire.testserver.kept import Shelf
 
 TEXT = "one two three four five six seven"
 BROKEN = ["drop", "reset", "half-close", "truncated-chunk", "truncate"]

@@ -33,9 +33,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._a2a_encode import A2AEncoder
-from tokenwire.dialects.a2a import A2A, STATES
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.agents.a2a import A2A, STATES
+from tokenwire.dialects.agents.a2a_encode import A2AEncoder
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 
 def sse(*results: Any, end: str = "\r\n") -> bytes:

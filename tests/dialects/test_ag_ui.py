@@ -31,8 +31,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.ag_ui import AG_UI, DATA_EVENTS
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.agents.ag_ui import AG_UI, DATA_EVENTS
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from tokenwire import (
     Token,
     Unknown,
 )
-from tokenwire.dialects.anthropic_complete import ANTHROPIC_COMPLETE
-from tokenwire.dialects.anthropic_messages import STOP_REASONS
+from tokenwire.dialects.anthropic.complete import ANTHROPIC_COMPLETE
+from tokenwire.dialects.anthropic.messages import STOP_REASONS
 
 HEAD = {"type": "completion", "id": "compl_1", "model": "claude-2.1", "stop": None}
 WIRE = (

@@ -28,7 +28,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 START = {"type": "message_start", "message": {"id": "m1", "model": "m"}}
 STOP = {"type": "message_stop"}

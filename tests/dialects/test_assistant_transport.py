@@ -21,8 +21,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.assistant_transport import ASSISTANT_TRANSPORT
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.agents.assistant_transport import ASSISTANT_TRANSPORT
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 DONE = b"data: [DONE]\n\n"
 

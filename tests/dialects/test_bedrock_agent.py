@@ -32,8 +32,8 @@ from tokenwire import (
     ToolCall,
     Unknown,
 )
-from tokenwire.dialects.bedrock_agent import BEDROCK_AGENT
-from tokenwire.dialects.wire import json_text
+from tokenwire.dialects.bedrock.agent import BEDROCK_AGENT
+from tokenwire.dialects.kit.payloads import json_text
 
 CITATION = {"generatedResponsePart": {"textResponsePart": {"text": "a"}}, "retrievedReferences": []}
 TRACE = {"agentId": "A", "trace": {"guardrailTrace": {"action": "NONE"}}}

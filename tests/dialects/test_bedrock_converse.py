@@ -37,8 +37,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.bedrock_converse import BEDROCK_CONVERSE, STOP_REASONS
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.bedrock.converse import BEDROCK_CONVERSE, STOP_REASONS
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 from tokenwire.framing.awsevents import AWSEventsFramer
 
 MEDIA_TYPE = "application/vnd.amazon.eventstream"

@@ -35,7 +35,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.bedrock_invoke import BEDROCK_INVOKE
+from tokenwire.dialects.bedrock.invoke import BEDROCK_INVOKE
 from tokenwire.framing.awsevents import AWSEventsFramer
 
 METRICS = {

@@ -10,7 +10,7 @@ from tests.dialects.checks import sse
 from tests.reading import read
 
 from tokenwire import Completion
-from tokenwire.dialects.call_arguments import CallArguments
+from tokenwire.dialects.kit.call_arguments import CallArguments
 
 PIECES = ['{"a"', ":1}"]
 

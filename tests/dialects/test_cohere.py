@@ -33,15 +33,16 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects import cohere_v1, cohere_v2
-from tokenwire.dialects._cohere_wire import (
+from tokenwire.dialects.cohere import v1 as cohere_v1
+from tokenwire.dialects.cohere import v2 as cohere_v2
+from tokenwire.dialects.cohere.wire import (
     FINISH_REASONS,
     SILENT,
     CountsWire,
     UsageWire,
     is_failure,
 )
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 V1, V2 = "cohere-v1", "cohere-v2"
 

@@ -25,8 +25,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.coze import COZE
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.agents.coze import COZE
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 Named = tuple[str, Any]
 

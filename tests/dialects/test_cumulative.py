@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tokenwire import Event, Frame, Reset, Token
-from tokenwire.dialects.cumulative import Cumulative
+from tokenwire.dialects.kit.cumulative import Cumulative
 
 FRAME = Frame(b"{}")
 

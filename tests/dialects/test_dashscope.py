@@ -36,7 +36,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._dashscope_wire import (
+from tokenwire.dialects.clouds.dashscope import DASHSCOPE, Decoder, dashscope
+from tokenwire.dialects.clouds.dashscope_wire import (
     FINISH_REASONS,
     SILENT,
     ChoiceWire,
@@ -46,8 +47,7 @@ from tokenwire.dialects._dashscope_wire import (
     OutputWire,
     UsageWire,
 )
-from tokenwire.dialects.dashscope import DASHSCOPE, Decoder, dashscope
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 
 def sse(*values: Any, event: str = "result", status: int = 200) -> bytes:

@@ -22,8 +22,8 @@ from tokenwire import (
     Token,
     get_dialect,
 )
-from tokenwire.dialects.envelope import MAX_CHUNK, MAX_PAYLOAD, MOST, Envelope, TextEvent
-from tokenwire.dialects.wire import UNREADABLE
+from tokenwire.dialects.kit.envelope import MAX_CHUNK, MAX_PAYLOAD, MOST, Envelope, TextEvent
+from tokenwire.dialects.kit.payloads import UNREADABLE
 from tokenwire.framing.codelines import CodeLinesFramer
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.sse import SSEFramer

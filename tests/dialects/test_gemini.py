@@ -34,16 +34,16 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects import gemini
-from tokenwire.dialects._gemini_arguments import MAX_STEPS, PatchedArguments
-from tokenwire.dialects._gemini_wire import (
+from tokenwire.dialects.google import gemini
+from tokenwire.dialects.google.gemini import GEMINI_ARRAY, GEMINI_SSE, Decoder
+from tokenwire.dialects.google.gemini_arguments import MAX_STEPS, PatchedArguments
+from tokenwire.dialects.google.gemini_wire import (
     DATA_IN_CANDIDATE,
     DATA_IN_PART,
     FINISH_REASONS,
     CandidateWire,
     PartWire,
 )
-from tokenwire.dialects.gemini import GEMINI_ARRAY, GEMINI_SSE, Decoder
 
 
 def decode(*chunks: Any, eof: bool = True) -> list[Event]:

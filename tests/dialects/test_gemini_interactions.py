@@ -35,9 +35,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._gemini_interactions_wire import STATUSES
-from tokenwire.dialects.gemini_interactions import GEMINI_INTERACTIONS, Decoder
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.google.interactions import GEMINI_INTERACTIONS, Decoder
+from tokenwire.dialects.google.interactions_wire import STATUSES
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 
 def event(kind: str, /, **fields: Any) -> dict[str, Any]:

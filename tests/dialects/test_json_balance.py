@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenwire.dialects.json_balance import JSONBalance, is_whole
+from tokenwire.dialects.kit.json_balance import JSONBalance, is_whole
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.integers() | st.text('{}[]"\\ a', max_size=5),

@@ -38,9 +38,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._langgraph_messages import is_nested
-from tokenwire.dialects.langgraph import LANGGRAPH, Decoder, langgraph
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.agents.langgraph import LANGGRAPH, Decoder, langgraph
+from tokenwire.dialects.agents.langgraph_messages import is_nested
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 # --- wires ---
 

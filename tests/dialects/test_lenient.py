@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
-from tokenwire.dialects.lenient import JSON, Extras, Reading, convert
-from tokenwire.dialects.wire import MalformedError, read_leniently
+from tokenwire.dialects.kit.lenient import JSON, Extras, Reading, convert
+from tokenwire.dialects.kit.payloads import MalformedError, read_leniently
 from tokenwire.events import Data, Done, Error, Event, Token
 from tokenwire.frame import Frame
 

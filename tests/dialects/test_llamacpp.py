@@ -39,8 +39,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.llamacpp import LLAMACPP, STOP_TYPES
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
+from tokenwire.dialects.servers.llamacpp import LLAMACPP, STOP_TYPES
 
 
 def piece(text: str, index: int = 0, **more: Any) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.lmstudio import STOP_REASONS, Decoder
-from tokenwire.dialects.wire import json_text
+from tokenwire.dialects.kit.payloads import json_text
+from tokenwire.dialects.servers.lmstudio import STOP_REASONS, Decoder
 
 
 def sse(*events: tuple[str, dict[str, Any]]) -> bytes:

@@ -33,8 +33,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._jsonrpc import ReplyFramer, id_text, id_value
-from tokenwire.dialects.mcp import MCP, mcp
+from tokenwire.dialects.agents.mcp import MCP, mcp
+from tokenwire.dialects.kit.jsonrpc import ReplyFramer, id_text, id_value
 
 
 def message(**fields: Any) -> str:

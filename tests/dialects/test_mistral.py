@@ -42,7 +42,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.mistral import MISTRAL, SILENT, ConversationWire
+from tokenwire.dialects.openai.mistral import MISTRAL, SILENT, ConversationWire
 
 COUNTS = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 

@@ -32,9 +32,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._openai_assistants_wire import STATUSES
-from tokenwire.dialects.openai_assistants import OPENAI_ASSISTANTS, Decoder
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
+from tokenwire.dialects.openai.assistants import OPENAI_ASSISTANTS, Decoder
+from tokenwire.dialects.openai.assistants_wire import STATUSES
 
 Named = tuple[str, Any]
 

@@ -30,7 +30,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.openai_audio import OPENAI_AUDIO
+from tokenwire.dialects.openai.audio import OPENAI_AUDIO
 
 NAME = "openai-audio"
 COUNTS = {"type": "tokens", "input_tokens": 3, "output_tokens": 2, "total_tokens": 5}

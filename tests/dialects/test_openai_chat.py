@@ -30,15 +30,16 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects._openai_accents import (
+from tokenwire.dialects.openai.accents import (
     CHUNK_STATES,
     AccentChoiceWire,
     AccentChunkWire,
     AccentDeltaWire,
     AccentToolCallWire,
 )
-from tokenwire.dialects._openai_accents import SILENT as ACCENTS_SILENT
-from tokenwire.dialects._openai_wire import (
+from tokenwire.dialects.openai.accents import SILENT as ACCENTS_SILENT
+from tokenwire.dialects.openai.chat import Decoder
+from tokenwire.dialects.openai.chat_wire import (
     SILENT,
     ChoiceWire,
     ChunkWire,
@@ -48,7 +49,6 @@ from tokenwire.dialects._openai_wire import (
     ToolCallWire,
     UsageWire,
 )
-from tokenwire.dialects.openai_chat import Decoder
 from tokenwire.frame import Frame
 
 

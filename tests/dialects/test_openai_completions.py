@@ -30,7 +30,7 @@ from tokenwire import (
     ToolCall,
     Usage,
 )
-from tokenwire.dialects.openai_completions import OPENAI_COMPLETIONS
+from tokenwire.dialects.openai.completions import OPENAI_COMPLETIONS
 
 NAME = "openai-completions"
 

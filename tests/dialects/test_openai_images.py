@@ -10,7 +10,7 @@ from tests.dialects.checks import assert_reads, assert_round_trip, sse, told
 from tests.reading import read
 
 from tokenwire import Data, Done, Error, Event, Finished, Heartbeat, Unknown, Usage
-from tokenwire.dialects.openai_images import OPENAI_IMAGES
+from tokenwire.dialects.openai.images import OPENAI_IMAGES
 
 PARTIAL = {"type": "image_generation.partial_image", "partial_image_index": 0, "b64_json": "AA=="}
 IMAGE = {

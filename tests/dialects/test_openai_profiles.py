@@ -36,7 +36,7 @@ from tokenwire import (
     get_dialect,
 )
 from tokenwire.dialects import available_profiles
-from tokenwire.dialects.openai_profiles import (
+from tokenwire.dialects.openai.profiles import (
     PROFILES,
     Profile,
     find_profile,

@@ -35,9 +35,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.openai_responses import OPENAI_RESPONSES
-from tokenwire.dialects.openai_responses import Decoder as OpenAIResponsesDecoder
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
+from tokenwire.dialects.openai.responses import OPENAI_RESPONSES
+from tokenwire.dialects.openai.responses import Decoder as OpenAIResponsesDecoder
 from tokenwire.frame import Frame
 
 CREATED = {"type": "response.created", "response": {"id": "r1", "model": "m"}}

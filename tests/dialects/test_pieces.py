@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenwire.dialects.pieces import Pieces, Room
+from tokenwire.dialects.kit.pieces import Pieces, Room
 
 
 def said(*pieces: str, room: int = 1000) -> Pieces:

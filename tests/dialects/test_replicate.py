@@ -33,7 +33,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.replicate import REPLICATE
+from tokenwire.dialects.clouds.replicate import REPLICATE
 
 PNG = "data:image/png;base64,iVBORw0KGgo="
 STORED = "https://replicate.delivery/pbxt/abc/out-0.png"

@@ -39,8 +39,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.sglang import SGLANG
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
+from tokenwire.dialects.servers.sglang import SGLANG
 
 DONE = b"data: [DONE]\n\n"
 

@@ -30,11 +30,11 @@ from tokenwire import (
     get_dialect,
     json_lines,
 )
-from tokenwire.dialects.ollama import SILENT as OLLAMA_SILENT
-from tokenwire.dialects.ollama import FunctionWire as OllamaFunction
-from tokenwire.dialects.ollama import LineWire as OllamaLine
-from tokenwire.dialects.ollama import MessageWire as OllamaMessage
-from tokenwire.dialects.ollama import ToolCallWire as OllamaCall
+from tokenwire.dialects.servers.ollama import SILENT as OLLAMA_SILENT
+from tokenwire.dialects.servers.ollama import FunctionWire as OllamaFunction
+from tokenwire.dialects.servers.ollama import LineWire as OllamaLine
+from tokenwire.dialects.servers.ollama import MessageWire as OllamaMessage
+from tokenwire.dialects.servers.ollama import ToolCallWire as OllamaCall
 
 # --- event-stream ---
 

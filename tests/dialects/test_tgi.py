@@ -37,7 +37,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.tgi import FINISH_REASONS, TGI
+from tokenwire.dialects.servers.tgi import FINISH_REASONS, TGI
 
 
 def token(text: str, *, special: bool = False, **more: Any) -> dict[str, Any]:

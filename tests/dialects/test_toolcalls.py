@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire.completion import CompletedCall
-from tokenwire.dialects.said import Said
-from tokenwire.dialects.toolcalls import Fragment, ToolCallSlots
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
+from tokenwire.dialects.kit.said import Said
+from tokenwire.dialects.kit.toolcalls import Fragment, ToolCallSlots
 from tokenwire.events import Error, Event, ToolCall
 from tokenwire.frame import Frame
 

@@ -33,7 +33,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.wire import MAX_INDEX
+from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 DONE = b"data: [DONE]\n\n"
 FINISH = {"type": "finish", "finishReason": "stop"}

@@ -30,7 +30,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.watsonx import STOP_REASONS, Decoder
+from tokenwire.dialects.clouds.watsonx import STOP_REASONS, Decoder
 
 
 def sse(*values: Any, event: str = "message") -> bytes:

@@ -29,7 +29,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.workers_ai import WORKERS_AI
+from tokenwire.dialects.clouds.workers_ai import WORKERS_AI
 
 NAME = "workers-ai"
 COUNTS = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}

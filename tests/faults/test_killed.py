@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import SECONDS, environment
 
-from tokenwire.cli.passage import PASSAGE, split_text
-from tokenwire.cli.server import Settings, running_server
+from tokenwire.testserver import Settings, running_server
+from tokenwire.testserver.passage import PASSAGE, split_text
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "survive_a_kill.py"
 SERVER = "http://127.0.0.1:8765"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenwire.dialects.vendor_errors import RETRYABLE_STATUSES
+from tokenwire.dialects.kit.errors import RETRYABLE_STATUSES
 from tokenwire.errors import Recovery
 from tokenwire.events import Error
 from tokenwire.resume import (

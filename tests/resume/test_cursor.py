@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Resumption, get_dialect
-from tokenwire.dialects._ai_gateway import RESUMPTION as COUNTED_EVENTS
-from tokenwire.dialects.llamacpp import RESUMPTION as COUNTED_BYTES
+from tokenwire.dialects.openai.ai_gateway import RESUMPTION as COUNTED_EVENTS
+from tokenwire.dialects.servers.llamacpp import RESUMPTION as COUNTED_BYTES
 from tokenwire.events import Data
 from tokenwire.frame import Frame
 from tokenwire.resume.cursor import Place

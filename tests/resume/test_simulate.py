@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from tools import simulate
+from tools.simulate import Server, main
 
 from tokenwire.cursor import Cursor
 from tokenwire.request import Request
@@ -12,8 +14,6 @@ from tokenwire.resume import cursor
 from tokenwire.resume.cursor import Place
 from tokenwire.resume.tail import Tail
 from tokenwire.resume.taken import Taken
-from tokenwire.testing import simulate
-from tokenwire.testing.simulate import Server, main
 
 
 def test_nothing_is_lost_or_doubled() -> None:

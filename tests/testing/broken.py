@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tokenwire import Dialect, Done, Error, Event, Frame, FramingError, Limits, Token, Unknown
-from tokenwire.dialects.encoding import cannot_say
+from tokenwire.dialects.kit import cannot_say
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.sse import SSEFramer
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.counts import uncounted
+from tools.ends import cuts_in_last_event
+from tools.judge import Fault, judge, main, recordings
 
 from tokenwire import Data, Frame, Usage
 from tokenwire.dialects import get_dialect
-from tokenwire.testing._counts import uncounted
-from tokenwire.testing._ends import cuts_in_last_event
-from tokenwire.testing.judge import Fault, judge, main, recordings
 
 HELLO = (
     b'data: {"id":"r","choices":[{"index":0,"delta":{"content":"hello"}}]}\n\n'

@@ -1,7 +1,6 @@
-"""The command `tokenwire`, and the test server behind ``tokenwire serve``.
+"""The command `tokenwire`: a module for each of its commands. Nothing here is a library.
 
-The command needs the extra ``tokenwire[cli]``; nothing of it is imported before it is used, so that
-`tokenwire.cli.server` works with h11 and anyio alone.
+It needs the extra ``tokenwire[cli]``, and says so where that is missing.
 """
 
 from __future__ import annotations

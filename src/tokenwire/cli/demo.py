@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import click
 
 from tokenwire.cli.exits import Exit
-from tokenwire.cli.passage import PASSAGE, split_text
 from tokenwire.events import Event, Reconnecting, Token
+from tokenwire.testserver.passage import PASSAGE, split_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,8 +36,8 @@ def demo() -> int:
     """Stream answers over HTTP, cut and broken off at the worst places, and check what arrives."""
     from rich.console import Console
 
-    from tokenwire.cli.server import Settings, running_server
     from tokenwire.cli.trial import Trial, read
+    from tokenwire.testserver.server import Settings, running_server
 
     console = Console(highlight=False)
     # Nobody can know this text before: what is shown was sent.

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tokenwire.cli.exits import Exit
-from tokenwire.cli.routes import routes
-from tokenwire.cli.settings import CUTS, FAILS, REPLAYS, Settings
+from tokenwire.testserver.routes import routes
+from tokenwire.testserver.settings import CUTS, FAILS, REPLAYS, Settings
 
 if TYPE_CHECKING:
     import anyio
     from anyio.abc import TaskStatus
 
-    from tokenwire.cli.site import Log
+    from tokenwire.testserver.site import Log
 
 DEFAULT_PORT = 8765
 
@@ -67,7 +67,7 @@ def serve(host: str, port: int, file: str | None, quiet: bool, **given: object) 
 async def _serve(settings: Settings, host: str, port: int, log: Log) -> int:
     import anyio
 
-    from tokenwire.cli import server
+    from tokenwire.testserver import server
 
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:

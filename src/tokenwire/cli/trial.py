@@ -10,10 +10,10 @@ import httpx
 from msgspec import Struct
 
 from tokenwire.adapters.httpx import stream
-from tokenwire.cli.passage import split_text
-from tokenwire.cli.settings import Cut
 from tokenwire.events import Done, Error, Event, Reconnecting, Token
 from tokenwire.resume import RetryPolicy
+from tokenwire.testserver.passage import split_text
+from tokenwire.testserver.settings import Cut
 
 CR: Final = 0x0D
 LF: Final = 0x0A

@@ -40,7 +40,7 @@ class StatefulDecoder(Protocol):
         raise, whatever the data is: a frame that cannot be read is an
         ``Error(kind="malformed", fatal=False)``.
 
-        A decoder may have an ``envelope``, a `tokenwire.dialects.envelope.Envelope`: the parser
+        A decoder may have an ``envelope``, a `tokenwire.dialects.kit.envelope.Envelope`: the parser
         then hands out the events of frames that it knows without asking the decoder.
         """
         ...
@@ -189,47 +189,47 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
 
 _BUILT_IN: Final = {
-    "a2a": "a2a:A2A",
-    "ag-ui": "ag_ui:AG_UI",
-    "anthropic-complete": "anthropic_complete:ANTHROPIC_COMPLETE",
-    "anthropic-messages": "anthropic_messages:ANTHROPIC_MESSAGES",
-    "assistant-transport": "assistant_transport:ASSISTANT_TRANSPORT",
-    "bedrock-agent": "bedrock_agent:BEDROCK_AGENT",
-    "bedrock-converse": "bedrock_converse:BEDROCK_CONVERSE",
-    "bedrock-invoke": "bedrock_invoke:BEDROCK_INVOKE",
-    "cohere-v1": "cohere_v1:COHERE_V1",
-    "cohere-v2": "cohere_v2:COHERE_V2",
-    "coze": "coze:COZE",
-    "dashscope": "dashscope:DASHSCOPE",
-    "dify": "dify:DIFY",
-    "event-stream": "event_stream:EVENT_STREAM",
-    "gemini-array": "gemini:GEMINI_ARRAY",
-    "gemini-interactions": "gemini_interactions:GEMINI_INTERACTIONS",
-    "gemini-sse": "gemini:GEMINI_SSE",
-    "jsonl": "jsonl:JSONL",
-    "langgraph": "langgraph:LANGGRAPH",
-    "llamacpp": "llamacpp:LLAMACPP",
-    "lmstudio": "lmstudio:LMSTUDIO",
-    "mcp": "mcp:MCP",
-    "mistral": "mistral:MISTRAL",
-    "ollama-chat": "ollama:OLLAMA_CHAT",
-    "ollama-generate": "ollama:OLLAMA_GENERATE",
-    "openai-assistants": "openai_assistants:OPENAI_ASSISTANTS",
-    "openai-audio": "openai_audio:OPENAI_AUDIO",
-    "openai-chat": "openai_chat:OPENAI_CHAT",
-    "openai-completions": "openai_completions:OPENAI_COMPLETIONS",
-    "openai-images": "openai_images:OPENAI_IMAGES",
-    "openai-responses": "openai_responses:OPENAI_RESPONSES",
-    "positioned": "positioned:POSITIONED",
-    "replicate": "replicate:REPLICATE",
-    "sglang": "sglang:SGLANG",
-    "sse": "sse:SSE",
-    "text": "text:TEXT",
-    "tgi": "tgi:TGI",
-    "vercel-data": "vercel_data:VERCEL_DATA",
-    "vercel-ui": "vercel_ui:VERCEL_UI",
-    "watsonx": "watsonx:WATSONX",
-    "workers-ai": "workers_ai:WORKERS_AI",
+    "a2a": "agents.a2a:A2A",
+    "ag-ui": "agents.ag_ui:AG_UI",
+    "anthropic-complete": "anthropic.complete:ANTHROPIC_COMPLETE",
+    "anthropic-messages": "anthropic.messages:ANTHROPIC_MESSAGES",
+    "assistant-transport": "agents.assistant_transport:ASSISTANT_TRANSPORT",
+    "bedrock-agent": "bedrock.agent:BEDROCK_AGENT",
+    "bedrock-converse": "bedrock.converse:BEDROCK_CONVERSE",
+    "bedrock-invoke": "bedrock.invoke:BEDROCK_INVOKE",
+    "cohere-v1": "cohere.v1:COHERE_V1",
+    "cohere-v2": "cohere.v2:COHERE_V2",
+    "coze": "agents.coze:COZE",
+    "dashscope": "clouds.dashscope:DASHSCOPE",
+    "dify": "agents.dify:DIFY",
+    "event-stream": "generic.event_stream:EVENT_STREAM",
+    "gemini-array": "google.gemini:GEMINI_ARRAY",
+    "gemini-interactions": "google.interactions:GEMINI_INTERACTIONS",
+    "gemini-sse": "google.gemini:GEMINI_SSE",
+    "jsonl": "generic.jsonl:JSONL",
+    "langgraph": "agents.langgraph:LANGGRAPH",
+    "llamacpp": "servers.llamacpp:LLAMACPP",
+    "lmstudio": "servers.lmstudio:LMSTUDIO",
+    "mcp": "agents.mcp:MCP",
+    "mistral": "openai.mistral:MISTRAL",
+    "ollama-chat": "servers.ollama:OLLAMA_CHAT",
+    "ollama-generate": "servers.ollama:OLLAMA_GENERATE",
+    "openai-assistants": "openai.assistants:OPENAI_ASSISTANTS",
+    "openai-audio": "openai.audio:OPENAI_AUDIO",
+    "openai-chat": "openai.chat:OPENAI_CHAT",
+    "openai-completions": "openai.completions:OPENAI_COMPLETIONS",
+    "openai-images": "openai.images:OPENAI_IMAGES",
+    "openai-responses": "openai.responses:OPENAI_RESPONSES",
+    "positioned": "generic.positioned:POSITIONED",
+    "replicate": "clouds.replicate:REPLICATE",
+    "sglang": "servers.sglang:SGLANG",
+    "sse": "generic.sse:SSE",
+    "text": "generic.text:TEXT",
+    "tgi": "servers.tgi:TGI",
+    "vercel-data": "vercel.data:VERCEL_DATA",
+    "vercel-ui": "vercel.ui:VERCEL_UI",
+    "watsonx": "clouds.watsonx:WATSONX",
+    "workers-ai": "clouds.workers_ai:WORKERS_AI",
 }
 
 
@@ -278,7 +278,7 @@ def available_profiles() -> list[str]:
 
 def _profiled() -> Mapping[str, Dialect]:
     # Imported late: few need it, and it imports this module.
-    from tokenwire.dialects.openai_profiles import DIALECTS
+    from tokenwire.dialects.openai.profiles import DIALECTS
 
     return DIALECTS
 

@@ -24,8 +24,8 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects import Dialect, available_dialects, get_dialect
-from tokenwire.dialects.vendor_errors import find_error
-from tokenwire.dialects.wire import (
+from tokenwire.dialects.kit.errors import find_error
+from tokenwire.dialects.kit.payloads import (
     UNREADABLE,
     is_done_sentinel,
     is_list,

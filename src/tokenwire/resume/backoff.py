@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, TypeVar, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tokenwire.dialects.vendor_errors import RETRYABLE_STATUSES
+from tokenwire.dialects.kit.errors import RETRYABLE_STATUSES
 from tokenwire.errors import Recovery
 from tokenwire.events import Error, ErrorKind
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect
-from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
+from tokenwire.dialects.kit.payloads import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import TokenwireError
 from tokenwire.events import Reason
 from tokenwire.request import Request, masked

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from tokenwire.completion import Choice, Completion
-from tokenwire.dialects.wire import is_list, is_mapping
+from tokenwire.dialects.kit.payloads import is_list, is_mapping
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import Data, Reason, Reasoning
 from tokenwire.resume.overlap import Method

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from tokenwire.dialects.wire import UNREADABLE, is_mapping
+from tokenwire.dialects.kit.payloads import UNREADABLE, is_mapping
 from tokenwire.frame import Frame
 
 # Places that are remembered: a service that goes on further back than this, and not at the

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tokenwire.dialects.wire import json_text
+from tokenwire.dialects.kit.payloads import json_text
 from tokenwire.events import (
     Data,
     Done,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tokenwire.dialects.wire import is_mapping, list_of
+from tokenwire.dialects.kit.payloads import is_mapping, list_of
 from tokenwire.resume.request_styles import Path, RequestStyle
 
 # Where requests limit the answer's length. The names mean the same in all of them.

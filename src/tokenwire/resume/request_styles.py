@@ -2,7 +2,7 @@
 
 All of it is data; give a style of your own for an API that is not here.
 
-Sources: the `Prefill` of each profile in `tokenwire.dialects.openai_profiles`, and the addresses in
+Sources: the `Prefill` of each profile in `tokenwire.dialects.openai.profiles`, and the addresses in
 the dialects' notes.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from tokenwire.dialects.openai_profiles import PROFILES, Prefill
-from tokenwire.dialects.wire import is_mapping
+from tokenwire.dialects.kit.payloads import is_mapping
+from tokenwire.dialects.openai.profiles import PROFILES, Prefill
 
 Path: TypeAlias = tuple[str, ...]
 """The names of fields, one inside the other."""

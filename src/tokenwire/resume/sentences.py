@@ -13,7 +13,7 @@ from unicodedata import category, combining
 
 from msgspec.json import decode as decode_json
 
-from tokenwire.dialects.wire import UNREADABLE
+from tokenwire.dialects.kit.payloads import UNREADABLE
 
 Gap: TypeAlias = Literal[
     "empty", "character", "code", "bracket", "quote", "marker", "separator", "word", "sentence"

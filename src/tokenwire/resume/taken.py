@@ -15,7 +15,7 @@ import msgspec
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect
-from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
+from tokenwire.dialects.kit.payloads import UNREADABLE, is_list, is_mapping
 from tokenwire.events import Error, Event, Heartbeat, Started, Unknown
 from tokenwire.request import Request
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
+from tokenwire.dialects.kit.payloads import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import FramingError, LocalProtocolError
 from tokenwire.limits import DEFAULT_LIMITS
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects import Dialect
-from tokenwire.dialects.lenient import text_from
-from tokenwire.dialects.wire import UNREADABLE, is_list, is_mapping
+from tokenwire.dialects.kit.lenient import text_from
+from tokenwire.dialects.kit.payloads import UNREADABLE, is_list, is_mapping
 from tokenwire.errors import FramingError, LocalProtocolError
 from tokenwire.events import Token
 from tokenwire.frame import Frame

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects import Decoder, Dialect, StatefulDecoder
-from tokenwire.dialects.lenient import text_from
+from tokenwire.dialects.kit.lenient import text_from
 from tokenwire.encoder import StreamEncoder
 from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Data, Done, Error, Event, Reasoning, Refusal, Reset, Token, Unknown

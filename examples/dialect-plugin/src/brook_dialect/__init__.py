@@ -10,9 +10,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from tokenwire import Dialect, Done, Error, Event, Frame, Token, Unknown
-from tokenwire.dialects.encoding import cannot_say, json_frame
-from tokenwire.dialects.one_choice import read_frame
-from tokenwire.dialects.wire import reason_for
+from tokenwire.dialects.kit import cannot_say, json_frame, read_frame, reason_for
 from tokenwire.framing.sse import SSEFramer
 
 

@@ -1,0 +1,1 @@
+"""Amazon Bedrock: three APIs in Amazon's frames."""

@@ -1,0 +1,1 @@
+"""Clouds with dialects of their own: DashScope, watsonx, Workers AI, Replicate."""

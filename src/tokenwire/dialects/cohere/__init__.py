@@ -1,0 +1,1 @@
+"""Cohere: both versions of its chat."""

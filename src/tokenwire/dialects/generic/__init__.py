@@ -1,0 +1,1 @@
+"""Dialects of no vendor: event streams, plain SSE, JSON Lines, text, numbered tokens."""

@@ -1,0 +1,1 @@
+"""Google: Gemini in two formats, and Interactions."""

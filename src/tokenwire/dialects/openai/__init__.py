@@ -1,0 +1,1 @@
+"""OpenAI and the services that speak its dialects; accents and profiles are data."""

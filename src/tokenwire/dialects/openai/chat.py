@@ -1,0 +1,447 @@
+"""``openai-chat``: OpenAI Chat Completions, and the many services that speak it with an accent.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming, and recordings of OpenAI,
+Azure, OpenRouter, Groq, DeepSeek, xAI, Z.ai, Mistral, Perplexity, Together, Snowflake and others.
+
+An answer is complete when every choice that began has a finish reason, at ``[DONE]`` or at EOF.
+``[DONE]`` alone proves nothing: vLLM, SGLang and OpenRouter send it after an error too. It ends a
+choice without a reason where the audio of it ended, or where another choice finished last of all:
+LiteLLM sends one reason for all choices.
+
+`Decoder` reads the whole family: see `tokenwire.dialects.openai.profiles` for its members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import msgspec
+from msgspec.json import Decoder as JSONDecoder
+
+from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects.kit.envelope import Envelope
+from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
+from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.payloads import (
+    MAX_INDEX,
+    UNREADABLE,
+    MalformedError,
+    is_done_sentinel,
+    is_heartbeat,
+    json_or_text,
+    json_text,
+    malformed,
+    read_leniently,
+)
+from tokenwire.dialects.openai.accents import (
+    CHOICE_STATES,
+    CHUNK_STATES,
+    DELTA_STATES,
+    AccentChoiceWire,
+    AccentChunkWire,
+    AccentDeltaWire,
+    said_in,
+)
+from tokenwire.dialects.openai.chat_choice import Choice
+from tokenwire.dialects.openai.chat_encode import OpenAIChatEncoder
+from tokenwire.dialects.openai.chat_wire import (
+    FINISH_REASONS,
+    ChoiceWire,
+    ChunkWire,
+    GroqWire,
+    only_text_of,
+    says_something,
+    usage_of,
+)
+from tokenwire.errors import Recovery
+from tokenwire.events import (
+    Data,
+    Done,
+    Error,
+    Event,
+    Finished,
+    Heartbeat,
+    Reason,
+    Started,
+    Token,
+    ToolCall,
+    Unknown,
+    Usage,
+)
+from tokenwire.frame import Frame
+from tokenwire.framing.sse import SSEFramer
+
+_NO_CHOICES: Final[dict[int, Choice]] = {}  # never written to: ten thousand new parsers share it
+_NO_ID: Final = hash(None)
+_EMPTY_ID: Final = hash("")
+
+# Words that are no reason.
+_NO_FINISH: Final = (None, "", "null")
+
+# A chunk of so many bytes takes some 20 times as much as values.
+_SHORT: Final = 2048
+
+_decode_json = JSONDecoder(ChunkWire).decode
+_decode_accents = JSONDecoder(AccentChunkWire).decode
+
+
+def _read_only_text(payload: bytes) -> Token | None:
+    return only_text_of(_decode_json(payload))
+
+
+class Decoder:
+    """Chunks to events.
+
+    Args:
+        words: The services' finish words in tokenwire's; an unknown one is ``other``.
+        finish_optional: ``[DONE]`` alone proves the end, where no error came. None: only in streams
+            all of whose ids are empty, as Snowflake's are.
+        retry_codes: Codes of errors after which the same request may succeed, beyond those that all
+            services have in common: patterns in lower case.
+    """
+
+    __slots__ = (
+        *("_choices", "_counted", "_counts_chunks", "_extras", "_finish_optional", "_last_id"),
+        *("_nameless", "_reader", "_retry_codes", "_said", "_started", "_usage", "_words"),
+        "envelope",
+    )
+
+    def __init__(
+        self,
+        words: Mapping[str, Reason] = FINISH_REASONS,
+        *,
+        finish_optional: bool | None = None,
+        retry_codes: Sequence[str] = (),
+    ) -> None:
+        self._words = words
+        self._finish_optional = finish_optional
+        self._retry_codes = retry_codes
+        self._choices = _NO_CHOICES
+        self._counts_chunks = False  # by its index, so that there is one choice
+        self._extras: Extras | None = None  # of fields that nobody knows
+        self._started = False
+        self._nameless: bool | None = None  # all ids are empty; None: none came
+        self._last_id = _NO_ID  # by its hash, which takes less than half of it
+        self._usage: Usage | None = None
+        self._said: dict[str, Any] | None = None  # what may stand in every chunk, or its digest
+        self.envelope = Envelope(_read_only_text)
+        self._reader: Choice | None = None  # whose text the envelope reads
+        self._counted = 0  # characters of it that are the choice's
+
+    def receive_frame(self, frame: Frame) -> Sequence[Event]:
+        """The events of one chunk."""
+        if frame.data == b"[DONE]":  # asked first: an exception costs as much as a token
+            return self._receive_done(frame)
+        try:
+            chunk = _decode_json(frame.data or b"")
+        except UNREADABLE:
+            return self._receive_odd(frame)
+        if frame.event:
+            return self._receive_named(chunk, frame)
+        # Nearly every chunk is one piece of one choice's text and nothing else.
+        token = only_text_of(chunk, frame)
+        if token is not None and self._started and hash(chunk.id) == self._last_id:
+            choice = self._choices.get(token.index)
+            if choice is not None and not choice.finished:
+                if choice is not self._reader:
+                    self._count()
+                    self._reader = choice
+                choice.speak(token.text)
+                self.envelope.learn(frame, token)
+                return (token,)
+        return self.receive_chunk(chunk, frame)
+
+    def _count(self) -> None:
+        """Take note of the text that the envelope read."""
+        spoken = self.envelope.spoken
+        if self._reader is not None:
+            self._reader.spoken += spoken - self._counted
+        self._counted = spoken
+
+    def receive_eof(self) -> Sequence[Event]:
+        """Complete if all choices are finished: not every service sends ``[DONE]``.
+
+        But where an answer went on behind a finish reason, it could have done so again: Together
+        sends one with each call, Gemini behind OpenRouter one with each chunk.
+        """
+        went_on = any(one.went_on for one in self._choices.values())
+        return self._completed(None) if self._all_finished() and not went_on else ()
+
+    def _all_finished(self) -> bool:
+        return bool(self._choices) and all(one.finished for one in self._choices.values())
+
+    # --- frames that are no plain chunk ---
+
+    def _receive_odd(self, frame: Frame) -> Sequence[Event]:
+        data = frame.data or b""
+        if is_done_sentinel(data):
+            return self._receive_done(frame)
+        if not data.strip():
+            return (Heartbeat(frame.event, frame=frame),)
+        if is_heartbeat(data):
+            return (Heartbeat(frame.text.strip(), frame=frame),)
+        if frame.event == "error":
+            return (self._error(read_error(json_or_text(data)), frame),)
+        try:
+            return self._receive_named(_decode_accents(data), frame)
+        except UNREADABLE:
+            pass
+        try:
+            chunks = read_leniently(data, AccentChunkWire)
+        except MalformedError as reason:
+            error = find_error(json_or_text(data))
+            return (self._error(error, frame) if error else malformed(frame, reason),)
+        if not chunks:
+            return (Unknown(frame=frame),)
+        events: list[Event] = []
+        for reading in chunks:
+            events += self._receive_named(reading.value, frame)
+            self._extras = self._extras or Extras()
+            self._extras.tell(reading.unread, frame, events)
+        return events
+
+    def _receive_named(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+        if frame.event == "error":  # Groq, Cerebras, LM Studio
+            return (self._error(read_error(json_or_text(frame.data or b"")), frame),)
+        if frame.event == "ping":
+            return (Heartbeat("ping", frame=frame),)
+        return self.receive_chunk(chunk, frame)
+
+    def _error(self, error: VendorError, frame: Frame) -> Error:
+        event = error.event(frame)
+        code = (error.code or "").lower()
+        if error.retryable is None and any(fnmatchcase(code, one) for one in self._retry_codes):
+            return msgspec.structs.replace(event, recovery=Recovery.RETRY)
+        return event
+
+    def _receive_done(self, frame: Frame) -> Sequence[Event]:
+        if self._all_finished():
+            return self._completed(frame)
+        running = [one for one in self._choices.values() if not one.finished]
+        if running and all(map(self._may_end, running)):
+            ended = [one.finish(frame) for one in running]
+            return [event for events in (*ended, self._completed(frame)) for event in events]
+        unfinished = [one.index for one in self._choices.values() if not one.finished]
+        missing = f"choices {unfinished} have no finish_reason" if unfinished else "no choice came"
+        return (
+            Error(
+                "truncated",
+                f"the answer was cut off: [DONE] came, but {missing}",
+                recovery=Recovery.RESUME if self._choices else Recovery.RETRY,
+                frame=frame,
+            ),
+        )
+
+    def _may_end(self, choice: Choice) -> bool:
+        """May the sentinel end this choice, though it has no finish reason?"""
+        # Snowflake never sends a finish reason, and an empty id in every chunk [R].
+        optional = self._nameless if self._finish_optional is None else self._finish_optional
+        # One reason ends all choices at LiteLLM: the others said nothing since.
+        return bool(optional) or choice.audio_ended or (choice.rests and choice.may_end)
+
+    def _completed(self, frame: Frame | None) -> Sequence[Event]:
+        for choice in self._choices.values():
+            if choice.reason == "error":
+                raw = choice.raw_reason
+                message = f"the service ended the answer with {raw!r}"
+                return (Error("vendor", message, raw, recovery=Recovery.RETRY, frame=frame),)
+        first = self._choices[min(self._choices)]
+        return (Done(first.reason, frame=frame),)
+
+    # --- chunks ---
+
+    def receive_chunk(self, chunk: ChunkWire, frame: Frame) -> Sequence[Event]:
+        """The events of one chunk that was read already, for members that have more than chunks."""
+        events: list[Event] = []
+        if self.envelope.spoken != self._counted:
+            self._count()
+        if not self._started and (chunk.id or chunk.model):
+            self._started = True
+            events.append(Started(chunk.id or None, chunk.model or None, frame=frame))
+        if self._nameless is not False:
+            self._nameless = chunk.id == ""
+        choices = chunk.choices or ()
+        if len(choices) == 1 and choices[0].index == 1:
+            self._see_whether_it_counts(chunk.id)
+        self._last_id = hash(chunk.id)
+        for wire in choices:
+            self._receive_choice(wire, frame, events)
+        if chunk.usage is not None:
+            usage = usage_of(chunk.usage, frame, final=self._all_finished())
+            self._receive_usage(usage, events)
+        if chunk.x_groq is not None:
+            self._receive_groq(chunk.x_groq, frame, events)
+        if type(chunk) is not ChunkWire and isinstance(chunk, AccentChunkWire):
+            self._receive_accents(chunk, frame, events)
+        if chunk.choices is None:
+            self._receive_no_choices(chunk, frame, events)
+        return events
+
+    def _see_whether_it_counts(self, id: str | None) -> None:
+        """Some servers number the chunks with it, and their ids too; then there is one choice.
+
+        The second chunk shows it. Of two choices, whose ids are the same, it is the first chunk.
+        """
+        if len(self._choices) == 1 and id and self._last_id not in (_NO_ID, _EMPTY_ID, hash(id)):
+            first = self._choices.get(0)
+            self._counts_chunks |= first is not None and first.began
+
+    def _receive_choice(self, wire: ChoiceWire, frame: Frame, events: list[Event]) -> None:
+        index = 0 if self._counts_chunks else wire.index or 0
+        choice = self._choices.get(index)
+        if choice is None:
+            if len(self._choices) == MAX_INDEX:
+                events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
+                return
+            if not self._choices:
+                self._choices = {}
+            choice = self._choices[index] = Choice(index)
+        choice.chunks += 1
+        accents = wire if type(wire) is AccentChoiceWire else None
+        finish = None if wire.finish_reason in _NO_FINISH else wire.finish_reason
+        if wire.delta is not None:
+            choice.receive_delta(wire.delta, frame, events, last=finish is not None)
+        elif wire.text and not (finish and choice.is_repetition(wire.text)):
+            choice.receive_content(wire.text, frame, events)
+        if accents is not None and accents.message is not None and (finish or wire.delta is None):
+            # Beside a delta it repeats that alone, until the end, where some tell all of it.
+            choice.receive_delta(choice.news_in(accents.message), frame, events, whole=True)
+        if wire.logprobs is not None and says_something(wire.logprobs):
+            events.append(Data("logprobs", wire.logprobs, index, frame=frame))
+        if wire.content_filter_results:
+            self._say_once("content_filter", wire.content_filter_results, index, frame, events)
+        if accents is not None:
+            self._receive_states(accents, index, frame, events)
+        if finish is not None:
+            choice.receive_finish(finish, self._words, frame, events)
+            for one in self._choices.values():
+                one.rests = True
+        if not choice.runs:
+            self.envelope.forget()
+        if accents is not None and accents.usage is not None:
+            final = self._all_finished()
+            self._receive_usage(usage_of(accents.usage, frame, final=final), events)
+
+    def _receive_usage(self, usage: Usage | None, events: list[Event]) -> None:
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            events.append(usage)
+
+    # --- what single services have beside it ---
+
+    def _receive_states(
+        self, wire: AccentChoiceWire, index: int, frame: Frame, events: list[Event]
+    ) -> None:
+        if wire.delta is not None:
+            self._say_states(wire.delta, DELTA_STATES, index, frame, events)
+        elif wire.message is not None:
+            self._say_states(wire.message, DELTA_STATES, index, frame, events)
+        self._say_states(wire, CHOICE_STATES, index, frame, events)
+
+    def _receive_groq(self, groq: GroqWire, frame: Frame, events: list[Event]) -> None:
+        if groq.usage is not None:
+            self._receive_usage(usage_of(groq.usage, frame, final=self._all_finished()), events)
+        if groq.error:
+            self._fail(read_error(groq.error), frame, events)
+
+    def _fail(self, error: VendorError, frame: Frame, events: list[Event]) -> None:
+        """Beside an error nothing is at its end."""
+        events[:] = [event for event in events if not _ends(event)]
+        events.append(self._error(error, frame))
+
+    def _receive_accents(self, chunk: AccentChunkWire, frame: Frame, events: list[Event]) -> None:
+        self._say_states(chunk, CHUNK_STATES, 0, frame, events)
+        if chunk.prompt_filter_results:
+            self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
+        error = None
+        if chunk.error or chunk.base_resp:
+            error = find_error(json_or_text(frame.data or b""))
+        if error is not None:
+            self._fail(error, frame, events)
+            return
+        wrong = next((one.error for one in chunk.choices or () if one.error), None)
+        if wrong is not None:
+            events.append(self._error(read_error(wrong), frame))
+
+    def _receive_no_choices(self, chunk: ChunkWire, frame: Frame, events: list[Event]) -> None:
+        if events and isinstance(events[-1], Error):
+            return
+        error = find_error(json_or_text(frame.data or b""))
+        if error is not None:
+            events.append(self._error(error, frame))
+        elif not events and not (chunk.id and chunk.object):
+            events.append(Unknown(frame=frame))
+
+    def _say_states(
+        self,
+        wire: AccentChunkWire | AccentChoiceWire | AccentDeltaWire,
+        names: tuple[str, ...],
+        index: int,
+        frame: Frame,
+        events: list[Event],
+    ) -> None:
+        for kind, value in said_in(wire, names):
+            self._say_once(kind, value, index, frame, events)
+
+    def _say_once(
+        self, kind: str, value: Any, index: int, frame: Frame, events: list[Event]
+    ) -> None:
+        said = self._said = {} if self._said is None else self._said
+        place = f"{kind}{index}"
+        # Of what is short the value itself is kept: it is compared sooner than a digest is made.
+        short = index == 0 and len(frame.data or b"") <= _SHORT
+        told = value if short else hash(json_text(value))
+        if said.get(place) != told and says_something(value):
+            said[place] = told
+            events.append(Data(kind, value, index, frame=frame))
+
+
+def _ends(event: Event) -> bool:
+    """Does it say that a choice or a call came to its end? Not where an error stands beside it."""
+    return isinstance(event, Finished) or (isinstance(event, ToolCall) and event.complete)
+
+
+MARKS: Final = (("choices",), ("object=chat.completion*",))
+"""How chunks of the family are told from the events of others; Azure's first one has no object."""
+
+OPENAI_CHAT = Dialect(
+    name="openai-chat",
+    framer=SSEFramer,
+    decoder=Decoder,
+    encoder=lambda: OpenAIChatEncoder(FINISH_REASONS),
+    terminator="a finish_reason for every choice",
+    marks=MARKS,
+    notes=Notes(
+        vendor="OpenAI and the services that speak its API; each has a profile, openai-chat/NAME",
+        sources=("https://platform.openai.com/docs/api-reference/chat-streaming",),
+        request="POST /v1/chat/completions with stream: true; counts with"
+        " stream_options: {include_usage: true}",
+        text="choices[].delta.content",
+        errors='data: {"error": {...}} or event: error, with [DONE] behind it or without; inside a'
+        " chunk; a finish reason that means a failure",
+        heartbeats="comments at some services",
+        quirks=(
+            "Q12: chunks without choices, and choices without delta, are no fault",
+            "Q13: Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
+            " so it does behind audio, and for choices silent since another of them finished",
+            'Q15: a finish_reason of "" or "null" is none',
+            "Q16, Q17: [DONE] alone proves nothing, and its absence disproves nothing",
+            "Q24: a whole message at the end says again what was told; only news is told. So it is"
+            " with a last delta that is all of the text",
+            "Q25: the same text in two fields is told once",
+            "Q26: counts replace each other, null says nothing",
+            "Q27: calls without index, with index 0 for all, without ids or with late names are"
+            " told apart",
+            "a call is complete when its arguments are whole JSON, or none, and the choice ended",
+            "an index that counts chunks, as their ids do, is no choice",
+            "a field that says something is Data of its name, one that nobody knows Data('extra')",
+            "Q28: arguments sent as an object are written out as JSON text",
+            "Q40, Q41: half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
+            "Q42: choices interleave; each ends by its own finish reason",
+            "Q44: <think> in the text stays in the text",
+        ),
+        doubtful=("Azure's asynchronous filter, errors of LM Studio: from documentation only",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Servers that people run themselves: Ollama, TGI, llama.cpp, SGLang, LM Studio."""

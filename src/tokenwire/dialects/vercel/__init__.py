@@ -1,0 +1,1 @@
+"""The AI SDK: its UI messages, and its data stream before."""
