@@ -101,8 +101,8 @@ class BlockCalls:
             else:
                 self.open(index, None, "")
                 call = self._open[index]
-        if piece[:1] in "{[" and len(piece) == call.said.length and _is_again(call, piece):
-            return []
+        if piece[:1] in "{[" and call.said.is_just(piece) and is_whole(piece):
+            return []  # all of the arguments once more
         call.held = ""  # said in pieces
         call.said.add(piece)
         return [ToolCall(call.key, arguments=piece, frame=frame)]
@@ -142,8 +142,3 @@ class BlockCalls:
         if call.said.kept and is_whole(call.said.text()):
             events.append(ToolCall(call.key, complete=True, frame=frame))
         return events
-
-
-def _is_again(call: Call, piece: str) -> bool:
-    """Are these all of the arguments once more?"""
-    return call.said.is_just(piece) and is_whole(piece)
