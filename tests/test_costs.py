@@ -73,7 +73,7 @@ def test_a_parser_between_two_tokens(dialect: str) -> None:
         return parser
 
     _, size, _ = traced(lambda: [waiting() for _ in range(1000)])
-    assert size <= 2200 * 1000
+    assert size <= 2048 * 1000
 
 
 @pytest.mark.parametrize("size", [None, 16, 4096, 1 << 20])

@@ -73,7 +73,7 @@ from tokenwire.events import (
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
-_NO_CHOICES: Final[dict[int, Choice]] = {}  # never written to: ten thousand new parsers share it
+_NO_CHOICES: Final[dict[int, Choice]] = {}  # never written to: ten thousand parsers share it
 _NO_ID: Final = hash(None)
 _EMPTY_ID: Final = hash("")
 
@@ -103,8 +103,9 @@ class Decoder:
     """
 
     __slots__ = (
-        *("_choices", "_counted", "_counts_chunks", "_extras", "_finish_optional", "_last_id"),
-        *("_nameless", "_reader", "_retry_codes", "_said", "_started", "_usage", "_words"),
+        *("_counted", "_counts_chunks", "_extras", "_finish_optional", "_first", "_last_id"),
+        *("_nameless", "_others", "_reader", "_retry_codes", "_said", "_started", "_usage"),
+        "_words",
         "envelope",
     )
 
@@ -118,7 +119,9 @@ class Decoder:
         self._words = words
         self._finish_optional = finish_optional
         self._retry_codes = retry_codes
-        self._choices = _NO_CHOICES
+        # Nearly every answer has one choice, for which a dict would be the largest thing held.
+        self._first: Choice | None = None
+        self._others = _NO_CHOICES
         self._counts_chunks = False  # by its index, so that there is one choice
         self._extras: Extras | None = None  # of fields that nobody knows
         self._started = False
@@ -143,7 +146,9 @@ class Decoder:
         # Nearly every chunk is one piece of one choice's text and nothing else.
         token = only_text_of(chunk, frame)
         if token is not None and self._started and hash(chunk.id) == self._last_id:
-            choice = self._choices.get(token.index)
+            choice = self._first
+            if choice is not None and choice.index != token.index:
+                choice = self._others.get(token.index)
             if choice is not None and not choice.finished:
                 if choice is not self._reader:
                     self._count()
@@ -160,17 +165,24 @@ class Decoder:
             self._reader.spoken += spoken - self._counted
         self._counted = spoken
 
+    @property
+    def _choices(self) -> Sequence[Choice]:
+        """All that began, in that order."""
+        return () if self._first is None else (self._first, *self._others.values())
+
     def receive_eof(self) -> Sequence[Event]:
         """Complete if all choices are finished: not every service sends ``[DONE]``.
 
         But where an answer went on behind a finish reason, it could have done so again: Together
         sends one with each call, Gemini behind OpenRouter one with each chunk.
         """
-        went_on = any(one.went_on for one in self._choices.values())
+        went_on = any(one.went_on for one in self._choices)
         return self._completed(None) if self._all_finished() and not went_on else ()
 
     def _all_finished(self) -> bool:
-        return bool(self._choices) and all(one.finished for one in self._choices.values())
+        if self._first is None or not self._first.finished:
+            return False
+        return not self._others or all(one.finished for one in self._others.values())
 
     # --- frames that are no plain chunk ---
 
@@ -219,11 +231,11 @@ class Decoder:
     def _receive_done(self, frame: Frame) -> Sequence[Event]:
         if self._all_finished():
             return self._completed(frame)
-        running = [one for one in self._choices.values() if not one.finished]
+        running = [one for one in self._choices if not one.finished]
         if running and all(map(self._may_end, running)):
             ended = [one.finish(frame) for one in running]
             return [event for events in (*ended, self._completed(frame)) for event in events]
-        unfinished = [one.index for one in self._choices.values() if not one.finished]
+        unfinished = [one.index for one in self._choices if not one.finished]
         missing = f"choices {unfinished} have no finish_reason" if unfinished else "no choice came"
         return (
             Error(
@@ -242,12 +254,12 @@ class Decoder:
         return bool(optional) or choice.audio_ended or (choice.rests and choice.may_end)
 
     def _completed(self, frame: Frame | None) -> Sequence[Event]:
-        for choice in self._choices.values():
+        for choice in self._choices:
             if choice.reason == "error":
                 raw = choice.raw_reason
                 message = f"the service ended the answer with {raw!r}"
                 return (Error("vendor", message, raw, recovery=Recovery.RETRY, frame=frame),)
-        first = self._choices[min(self._choices)]
+        first = min(self._choices, key=lambda one: one.index)
         return (Done(first.reason, frame=frame),)
 
     # --- chunks ---
@@ -284,20 +296,22 @@ class Decoder:
 
         The second chunk shows it. Of two choices, whose ids are the same, it is the first chunk.
         """
-        if len(self._choices) == 1 and id and self._last_id not in (_NO_ID, _EMPTY_ID, hash(id)):
-            first = self._choices.get(0)
-            self._counts_chunks |= first is not None and first.began
+        first = self._first
+        if first is None or self._others or not id:
+            return
+        if self._last_id not in (_NO_ID, _EMPTY_ID, hash(id)):
+            self._counts_chunks |= first.index == 0 and first.began
 
     def _receive_choice(self, wire: ChoiceWire, frame: Frame, events: list[Event]) -> None:
         index = 0 if self._counts_chunks else wire.index or 0
-        choice = self._choices.get(index)
+        choice = self._first
+        if choice is not None and choice.index != index:
+            choice = self._others.get(index)
         if choice is None:
-            if len(self._choices) == MAX_INDEX:
-                events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
-                return
-            if not self._choices:
-                self._choices = {}
-            choice = self._choices[index] = Choice(index)
+            choice = self._begin(index)
+        if choice is None:
+            events.append(malformed(frame, f"there are more than {MAX_INDEX} choices"))
+            return
         choice.chunks += 1
         accents = wire if type(wire) is AccentChoiceWire else None
         finish = None if wire.finish_reason in _NO_FINISH else wire.finish_reason
@@ -316,13 +330,25 @@ class Decoder:
             self._receive_states(accents, index, frame, events)
         if finish is not None:
             choice.receive_finish(finish, self._words, frame, events)
-            for one in self._choices.values():
+            for one in self._choices:
                 one.rests = True
         if not choice.runs:
             self.envelope.forget()
         if accents is not None and accents.usage is not None:
             final = self._all_finished()
             self._receive_usage(usage_of(accents.usage, frame, final=final), events)
+
+    def _begin(self, index: int) -> Choice | None:
+        """A new choice, if there is room for one more."""
+        if self._first is None:
+            self._first = Choice(index)
+            return self._first
+        if 1 + len(self._others) == MAX_INDEX:
+            return None
+        if not self._others:
+            self._others = {}
+        choice = self._others[index] = Choice(index)
+        return choice
 
     def _receive_usage(self, usage: Usage | None, events: list[Event]) -> None:
         if usage is not None and usage != self._usage:
