@@ -49,6 +49,7 @@ _NO_EVENTS: Final[list[Event]] = []  # never written to: ten thousand idle parse
 _NO_FRAMES: Final[list[Frame]] = []  # likewise
 _NOTHING: Final = iter(_NO_EVENTS)
 _IDLE, _OPEN = State.IDLE, State.OPEN  # a look into an Enum is slow
+_STAYING_IDLE: Final = STAYING[_IDLE]
 
 
 class StreamParser:
@@ -136,8 +137,10 @@ class StreamParser:
         self._queue = _NO_EVENTS  # of the frame decoded last, the next one at the end
         # Events of the frames in front that the decoder knows, and which change nothing in it.
         self._ahead = _NOTHING
-        self._envelope: Envelope | None  # of the decoder, while frames may be read ahead
-        self._express: Envelope | None  # the same, where the next chunk begins with a frame
+        # Of the decoder, while frames may be read ahead.
+        self._envelope: Envelope | None = None
+        # The same, where the next chunk begins with a frame.
+        self._express: Envelope | None = None
         self._last: Frame | None = None  # that frame, until its last event is handed out
         self._cursor = cursor
         self._skip = skip
@@ -159,18 +162,17 @@ class StreamParser:
         self._undrained = 0
         self._ended = False
         self._broken: tuple[ErrorKind, str] | None = None
-        self._enter(_IDLE)
+        self._state, self._staying = _IDLE, _STAYING_IDLE
 
     def _adopt(self, dialect: Dialect | str) -> None:
         """Read with this dialect."""
-        self.dialect = get_dialect(dialect) if isinstance(dialect, str) else dialect
-        self._framer = self.dialect.framer(self._limits)
-        self._found = self._framer.frames  # what it has just found
-        self._receive = self._framer.receive_data
-        self._heir = self.dialect.decoder()
-        self._decoder = self._heir
+        self.dialect = found = get_dialect(dialect) if isinstance(dialect, str) else dialect
+        self._framer = framer = found.framer(self._limits)
+        self._found = framer.frames  # what it has just found
+        self._receive = framer.receive_data
+        self._heir = self._decoder = found.decoder()
         self._decode: Callable[[Frame], Sequence[Event]] = self._decode_first
-        resumption = self.dialect.resumption
+        resumption = found.resumption
         self._read_cursor = resumption.read if resumption is not None else None
 
     @property
@@ -510,10 +512,10 @@ class StreamParser:
         self._state = state
         self._staying = STAYING[state]  # no event does where nothing may follow
         self._envelope = self._express = None
-        # Nothing is read ahead where events have places, or may have had one that is held back.
-        placed = self._cursor is not None or self._unreadable is not None
-        if state is _OPEN and not (self._ended or placed or self._skip is not None):
-            if self._read_cursor is None:
+        if state is _OPEN and not self._ended and self._skip is None:
+            # Nothing is read ahead where events have places, or may have had one that is held back.
+            placed = self._cursor is not None or self._unreadable is not None
+            if not placed and self._read_cursor is None:
                 self._envelope = getattr(self._decoder, "envelope", None)
 
     def _decode_first(self, frame: Frame) -> Sequence[Event]:
