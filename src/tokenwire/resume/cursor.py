@@ -11,11 +11,11 @@ Which of two names is the later one is never guessed: a dialect says so, or they
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, get_args
 
-from tokenwire.cursor import Cursor
+from tokenwire.cursor import Cursor, CursorKind
 from tokenwire.dialects import Resumption
 from tokenwire.errors import Recovery
 from tokenwire.events import Error, Event
@@ -45,8 +45,12 @@ _SIZE: Final = 6  # bytes of the digest of an event that is counted
 # they show that the service counts as it did.
 _OVERLAP: Final = 16
 
-# Never written to: sessions that count nothing share it.
+# Never written to: idle sessions share them.
 _NO_DIGESTS: Final[dict[int, bytes]] = {}
+_NONE_READ: Final[list[tuple[str | int | None, str, bytes]]] = []
+
+# Before any place, by the kind of places: shared likewise.
+STARTS: Final[dict[CursorKind, Cursor]] = {kind: Cursor(kind) for kind in get_args(CursorKind)}
 
 # A blank line behind one that is not; further blank lines end no more events. It ends at its first
 # byte: a LF behind its CR ends nothing, wherever the chunk does.
@@ -120,7 +124,7 @@ class Place:
     ) -> None:
         kind = resumption.kind if resumption is not None else "id"
         self._counts = kind in ("bytes", "events")
-        self.cursor = cursor or Cursor(kind)
+        self.cursor = cursor or STARTS[kind]
         if self.cursor.kind != kind or (self._counts and isinstance(self.cursor.value, str)):
             raise CheckpointError(
                 f"the checkpoint's cursor is {self.cursor.kind} {self.cursor.value!r:.80}, and this"
@@ -135,7 +139,7 @@ class Place:
         # Of another answer: the place named last while it was held, and what is no place of it.
         self._passed: str | int | None = None
         self._ignored: str | int | None = None
-        self._told: list[tuple[str | int | None, str, bytes]] = []  # read, and not delivered yet
+        self._told = _NONE_READ  # frames that are read, and not delivered yet
         self._again = False  # the frames come over a connection that goes on
         self._fruitless = 0  # connections in a row that brought nothing new
         self._is_proven = False  # the one before showed how the service counts, and no more
@@ -206,7 +210,7 @@ class Place:
 
     def _commit(self, value: str | int, name: str) -> None:
         """Take all as evidence that was read up to this place."""
-        told, self._told = self._told, []
+        told, self._told = self._told, _NONE_READ
         for at, (one, named, said) in enumerate(told):
             if one is None:
                 self.evidence.followed(said)
@@ -267,25 +271,29 @@ class Place:
 
     # --- where the service counts ---
 
-    def cut(self, data: bytes) -> Iterator[tuple[bytes, Cursor | None]]:
+    def cut(self, data: bytes) -> Sequence[tuple[bytes, Cursor | None]]:
         """Where the service counts, cut these bytes behind each event; else they stay whole.
 
         With each piece comes the place behind it, if an event ends there. Call `feed` with it when
         the piece is read, and `counted` once all that it brought is delivered.
         """
-        begin = 0
         if self._counts:
-            before = len(self._window)
-            window = self._window + data
-            for match in _ENDS_EVENT.finditer(window):
-                end = match.end() - before
-                if end > 0:  # else it was found in the chunk before
-                    self._add(data[begin:end])
-                    yield data[begin:end], self._count(end - begin)
-                    begin = end
-            self._window = window[-_LOOK_BACK:]
-            self._reached += 0 if self.cursor.kind == "events" else len(data) - begin
-            self._add(data[begin:])
+            return tuple(self._cut(data))
+        return ((data, None),) if data else ()
+
+    def _cut(self, data: bytes) -> Iterator[tuple[bytes, Cursor | None]]:
+        begin = 0
+        before = len(self._window)
+        window = self._window + data
+        for match in _ENDS_EVENT.finditer(window):
+            end = match.end() - before
+            if end > 0:  # else it was found in the chunk before
+                self._add(data[begin:end])
+                yield data[begin:end], self._count(end - begin)
+                begin = end
+        self._window = window[-_LOOK_BACK:]
+        self._reached += 0 if self.cursor.kind == "events" else len(data) - begin
+        self._add(data[begin:])
         if begin < len(data):
             yield data[begin:], None
 
@@ -384,7 +392,7 @@ class Place:
         beginning = self._resumption.beginning if self._resumption is not None else None
         asked = Cursor(self.cursor.kind, 0) if asked_for_all else self.asks
         self._begin()
-        self._told.clear()
+        self._told = _NONE_READ
         self._again = True
         if self.cursor.value is not None and self.cursor.value != beginning:
             self._all_comes = asked_for_all and beginning is not None
@@ -563,6 +571,8 @@ class Place:
         self._went_on = True
         if self._again:
             self.tail.place_named()
+        if not self._told:
+            self._told = []
         self._told.append((value, name, said))
         return False
 

@@ -73,6 +73,8 @@ class Planner:
         why_none: Why the last strategy that was tried could not be used; empty if it could.
     """
 
+    __slots__ = ("_dialect", "_request", "_spent", "repeatable", "strategies", "why_none")
+
     def __init__(
         self,
         request: Request,

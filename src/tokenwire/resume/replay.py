@@ -7,7 +7,7 @@ that; if it differs, the old text is taken back and the new one given instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -125,8 +125,10 @@ class Digest:
         channels: Of a checkpoint.
     """
 
-    def __init__(self, channels: dict[Channel, Said] | None = None) -> None:
-        self.channels = dict(channels or {})
+    __slots__ = ("channels",)
+
+    def __init__(self, channels: Iterable[tuple[Channel, Said]] = ()) -> None:
+        self.channels = dict(channels)
 
     def add(self, event: Event) -> None:
         """An event was delivered."""
@@ -137,7 +139,7 @@ class Digest:
         found = channel_of(event)
         if found is not None and found[1]:
             channel, text = _placed(found, self.channels)
-            self.channels[channel] = self.channels.get(channel, Said()).and_then(text)
+            self.channels[channel] = self.channels.get(channel, NOTHING).and_then(text)
 
 
 def _placed(found: tuple[Channel, str], channels: Mapping[Channel, Said]) -> tuple[Channel, str]:
@@ -218,7 +220,7 @@ class Replay:
         expected = self._expected.get(channel)
         if expected is None or channel not in self._unproven:
             return [event]
-        told = self._told.get(channel, Said())
+        told = self._told.get(channel, NOTHING)
         left = expected.length - told.length
         told = self._told[channel] = told.and_then(text[:left])
         if told.length < expected.length:

@@ -50,7 +50,7 @@ from tokenwire.resume.backoff import GiveUp, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept, kept_id
 from tokenwire.resume.circuit import Permit, Refusal
-from tokenwire.resume.cursor import Place
+from tokenwire.resume.cursor import STARTS, Place
 from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
 from tokenwire.resume.defaults import DEFAULT_RETRY, SOURCE_RETRY, default_deadlines
 from tokenwire.resume.echoes import Echoes
@@ -81,6 +81,11 @@ def _is_counted(event: Event) -> bool:
 
 
 _FEW: Final = 8  # effects that a list may hold: to take the first of it moves all others
+
+# Never written to: idle sessions share it.
+_NO_PIECES: Final[list[tuple[bytes, Cursor | None]]] = []
+
+_NOTHING_KNOWN: Final = Known()
 
 _RESTART: Final = "a restart that was asked for"
 
@@ -178,6 +183,7 @@ class Session:
         "_place",
         "_plan",
         "_planner",
+        "_request",
         "_restarting",
         "_retry",
         "_retry_floor",
@@ -216,7 +222,8 @@ class Session:
         self.dialect: Final = found if asked is None else asked(request)
         self._live = is_live(self.dialect)
         self._planner = Planner(request, self.dialect, strategies, repeatable=repeatable)
-        self._fingerprint = fingerprint(request, self.dialect)
+        self._request = request
+        self._fingerprint: str | None = None  # of that, made with the first checkpoint
         self._limits = limits
         self._retry = retry or DEFAULT_RETRY
         self._endless = self._live and retry is None
@@ -236,7 +243,7 @@ class Session:
         self._done: Reason | None = None  # it was delivered
         self._hops = 0  # redirects of this connection
         self._until = 0.0
-        self._pieces: list[tuple[bytes, Cursor | None]] = []  # not yet read; the next one last
+        self._pieces = _NO_PIECES  # not yet read; the next one last
         self._counted: Cursor | None = None  # the place to be in when that is delivered
         self._retry_floor: int | None = None  # what a connection before this one asked for
         self._given_up = ""  # why there is no further attempt
@@ -252,23 +259,24 @@ class Session:
         )
         self._part = 0  # the block of the text that was delivered last
         self._error: Error | None = None  # how it ended
+        if checkpoint is not None:
+            checkpoint.check(request, self.dialect)
+        self._restore(checkpoint or self._beginning(request))
+
+    def _beginning(self, request: Request) -> Checkpoint:
+        """Where an answer is that nobody asked for yet."""
         # An event source may be told where to begin, as if it had been there before.
         first = (request.header("Last-Event-ID") or None) if self._live else None
-        self._restore(
-            checkpoint
-            or Checkpoint(
-                dialect=self.dialect.name,
-                request=self._fingerprint,
-                cursor=replace(Place(self.dialect.resumption).cursor, value=first),
-                begun=first is not None,
-            ),
-            request,
+        resumption = self.dialect.resumption
+        cursor = STARTS["id" if resumption is None else resumption.kind]
+        if first is not None:
+            cursor = replace(cursor, value=first)
+        return Checkpoint(
+            dialect=self.dialect.name, request="", cursor=cursor, begun=first is not None
         )
 
-    def _restore(self, checkpoint: Checkpoint, request: Request) -> None:
-        checkpoint.check(request, self.dialect)
+    def _restore(self, checkpoint: Checkpoint) -> None:
         self._taken = Taken("a checkpoint says so" if checkpoint.begun else "")
-        self._place, self._known = Place(self.dialect.resumption), Known()
         if self._taken:
             self._place = Place(
                 self.dialect.resumption,
@@ -278,9 +286,11 @@ class Session:
                 checkpoint.head,
             )
             self._known = Known(checkpoint.id, checkpoint.headers)
+        else:
+            self._place, self._known = Place(self.dialect.resumption), _NOTHING_KNOWN
         self._backoff = checkpoint.backoff
         self._elapsed = checkpoint.elapsed
-        self._digest = Digest(dict(checkpoint.said))
+        self._digest = Digest(checkpoint.said)
         # Something was delivered in another process: no decoder here has seen it.
         self._elsewhere = checkpoint.begun
         self._parser = self._first_parser()
@@ -352,8 +362,7 @@ class Session:
         clocks.received(len(data), now)
         if self._pieces:
             raise LocalProtocolError("receive_data answers no effect that is waiting")
-        self._pieces.extend(self._place.cut(data))
-        self._pieces.reverse()
+        self._pieces = [*reversed(self._place.cut(data))]
 
     def receive_eof(self, now: float) -> None:
         """The body ended, cleanly as far as the transport can tell: an answer to `ReadData`."""
@@ -434,6 +443,8 @@ class Session:
 
     def checkpoint(self, now: float) -> Checkpoint:
         """Where the answer stands, behind the last event that was delivered."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self._request, self.dialect)
         return Checkpoint(
             dialect=self.dialect.name,
             request=self._fingerprint,
@@ -519,6 +530,7 @@ class Session:
             self._judge(self._place.doubt, now)
         elif self._pieces:
             data, self._counted = self._pieces.pop()
+            self._pieces = self._pieces or _NO_PIECES
             self._place.feed(self._counted)
             self._parser.receive_data(data)
         elif self._over:
@@ -556,7 +568,7 @@ class Session:
             if judged or not self._goes_on(event, now):
                 self._fail(event)
             return
-        if not self._taken:
+        if not self._taken.shown:
             self._taken.event(event)
         if isinstance(event, Error) and event.kind == "malformed":
             if self._reads_again(event, now):
@@ -691,7 +703,7 @@ class Session:
         self._plan = plan
         self._over, self._broken, self._counted = False, None, None
         self._restarting = False
-        self._pieces.clear()
+        self._pieces = _NO_PIECES
         self._retry_floor = self._reconnection_time()
         if plan.behind:
             if self._echoes is not None:
@@ -708,7 +720,7 @@ class Session:
         else:
             # Another answer: what was known of the old one would lead astray.
             self._place = Place(self.dialect.resumption)
-            self._known = Known()
+            self._known = _NOTHING_KNOWN
             self._elsewhere = False
             self._parser = self._first_parser()
             self._joining = self._made_to_join(plan)

@@ -32,16 +32,29 @@ class Taken:
         sign: What showed it before, in another process; empty: nothing did.
 
     Attributes:
-        sign: What shows it, for people; empty as long as nothing does.
+        shown: Something shows it.
     """
 
-    __slots__ = ("sign",)
+    __slots__ = ("_by", "_what", "shown")
+
+    _by: object
 
     def __init__(self, sign: str = "") -> None:
-        self.sign = sign
+        self.shown = bool(sign)
+        # Words to be made of what showed it: an idle session need not hold them.
+        self._what, self._by = "{}", sign
 
     def __bool__(self) -> bool:
-        return bool(self.sign)
+        return self.shown
+
+    @property
+    def sign(self) -> str:
+        """What shows it, for people; empty as long as nothing does."""
+        return self._what.format(self._by)
+
+    def _show(self, what: str, by: object) -> None:
+        if not self.shown:
+            self.shown, self._what, self._by = True, what, by
 
     def head(self, names: tuple[str, ...], request: Request, headers: Mapping[str, str]) -> None:
         """A response of success came; a name that the request had already is no news.
@@ -54,24 +67,23 @@ class Taken:
         for name in names:
             value = headers.get(name)
             if value and value != request.header(name):
-                self.sign = self.sign or f"its header {name} named {value!r:.80}"
+                self._show("its header {0[0]} named {0[1]!r:.80}", (name, value))
 
     def place(self, cursor: Cursor) -> None:
         """The stream named a place."""
-        if not self.sign:
-            self.sign = f"it named {cursor.kind} {cursor.value!r:.80}"
+        self._show("it named {0.kind} {0.value!r:.80}", cursor)
 
     def event(self, event: Event) -> None:
         """An event came; a heartbeat, or a frame that says nothing, is of no answer."""
-        if self.sign or isinstance(event, Heartbeat):
+        if isinstance(event, Heartbeat):
             return
         frame = event.frame
         if isinstance(event, Error | Unknown) and (frame is None or frame.data is None):
             return
         if isinstance(event, Started) and event.id:
-            self.sign = f"it named its answer {event.id!r:.80}"
+            self._show("it named its answer {!r:.80}", event.id)
         else:
-            self.sign = f"it sent {type(event).__name__}"
+            self._show("it sent {.__name__}", type(event))
 
 
 def has_effects(request: Request, dialect: Dialect) -> bool:
