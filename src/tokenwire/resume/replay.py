@@ -132,7 +132,7 @@ class Digest:
 
     def add(self, event: Event) -> None:
         """An event was delivered."""
-        if isinstance(event, Reset):
+        if type(event) is Reset:
             for channel in [one for one in self.channels if _voids(event, one)]:
                 del self.channels[channel]
             event = Token(event.text, event.index, event.part or 0)

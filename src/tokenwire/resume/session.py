@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum, auto
-from itertools import islice
 from random import random as _random
 from typing import TYPE_CHECKING, Final
 
@@ -73,11 +72,16 @@ if TYPE_CHECKING:
     from tokenwire.resume.seam import Policy
 
 
+# Types of events are compared, for an `isinstance` that fails costs four times as much.
+_UNCOUNTED: Final = frozenset({Heartbeat, Started})
+_OF_CONNECTIONS: Final = frozenset({Opened, Reconnecting})
+
+
 def _is_counted(event: Event) -> bool:
     """Is it of what an answer says? An identity may be told again, and noise comes anywhere."""
-    if isinstance(event, Unknown):
+    if type(event) is Unknown:
         return event.frame is not None and event.frame.data is not None
-    return not isinstance(event, Heartbeat | Started)
+    return type(event) not in _UNCOUNTED
 
 
 _FEW: Final = 8  # effects that a list may hold: to take the first of it moves all others
@@ -102,6 +106,9 @@ class _Phase(Enum):
     READING = auto()
     SLEEPING = auto()
     ENDED = auto()
+
+
+_READING: Final = _Phase.READING  # a look into an Enum is slow
 
 
 class Session:
@@ -333,7 +340,7 @@ class Session:
             self._step(now, self._clocks)
         effects = self._effects
         effect = effects.popleft() if isinstance(effects, deque) else effects.pop(0)
-        if isinstance(effect, Deliver):
+        if type(effect) is Deliver:
             self._delivered(effect.event, self._clocks)
         return effect
 
@@ -358,7 +365,7 @@ class Session:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes of the body, content decoding done: an answer to `ReadData`."""
-        clocks = self._expect(_Phase.READING, "receive_data")
+        clocks = self._expect(_READING, "receive_data")
         clocks.received(len(data), now)
         if self._pieces:
             raise LocalProtocolError("receive_data answers no effect that is waiting")
@@ -475,6 +482,9 @@ class Session:
 
     def _step(self, now: float, clocks: Clocks) -> None:
         """Find the next effect, or come nearer to it."""
+        if self._phase is _READING:
+            self._read(now, clocks)
+            return
         match self._phase:
             case _Phase.START:
                 self._start(now, clocks)
@@ -485,8 +495,6 @@ class Session:
                 raise LocalProtocolError(
                     "OpenRequest is not answered yet: call response_started or connection_lost"
                 )
-            case _Phase.READING:
-                self._read(now, clocks)
             case _Phase.SLEEPING:
                 total = clocks.waiting(now)
                 self._effects.append(
@@ -537,7 +545,8 @@ class Session:
             self._finish_reading(now)
         else:
             deadline = clocks.waiting(now)
-            expired = clocks.expired(now)
+            # None can have run out before that.
+            expired = clocks.expired(now) if deadline is not None and now >= deadline else None
             if expired is None:
                 self._effects.append(ReadData(deadline))
             else:  # a peer that always has some bytes ready leaves no driver the time for it
@@ -564,20 +573,20 @@ class Session:
         self._receive(last, now, judged=True)
 
     def _receive(self, event: Event, now: float, *, judged: bool = False) -> None:
-        if isinstance(event, Error) and event.fatal:
+        if type(event) is Error and event.fatal:
             if judged or not self._goes_on(event, now):
                 self._fail(event)
             return
         if not self._taken.shown:
             self._taken.event(event)
-        if isinstance(event, Error) and event.kind == "malformed":
+        if type(event) is Error and event.kind == "malformed":
             if self._reads_again(event, now):
                 return
             self._place.hold()
-        if self._place.awaited and isinstance(event, Done):
+        if type(event) is Done and self._place.awaited:
             self._judge(self._place.differs(), now)
             return
-        if isinstance(event, Started) and event.id:
+        if type(event) is Started and event.id:
             self._known = replace(self._known, id=event.id)
         if self._place.begins and _is_counted(event):
             self._place.came(event, self._parser.cursor)
@@ -597,13 +606,13 @@ class Session:
         if len(events) > _FEW:
             self._effects = deque(self._effects)
         for one in events:
-            if isinstance(one, Error) and one.fatal:  # of a seam
+            if type(one) is Error and one.fatal:  # of a seam
                 self._fail(one)
                 return
             self._effects.append(Deliver(one))
         if not events and self._clocks is not None:
             self._clocks.delivered(event)  # held or known: the peer brought it all the same
-        if isinstance(event, Done):
+        if type(event) is Done:
             if self._breaker is not None and self._permit is not None:
                 self._breaker.record(self._permit, event, now)
                 self._permit = None
@@ -746,7 +755,7 @@ class Session:
         return Replay(self._digest) if plan.method == "replay" else None
 
     def _delivered(self, event: Event, clocks: Clocks) -> None:
-        if isinstance(event, Reconnecting | Opened):
+        if type(event) in _OF_CONNECTIONS:
             return
         moved = self._mark_place()
         if self._echoes is not None and event.frame is not None:
@@ -754,9 +763,9 @@ class Session:
         if _is_counted(event):
             self._place.told(event, moved=moved, within_frame=self._parser.inside_frame)
         self._digest.add(event)
-        if isinstance(event, Token):
+        if type(event) is Token:
             self._part = event.part
-        elif isinstance(event, Done):
+        elif type(event) is Done:
             self._done = event.reason
         if self._answer is not None:
             self._answer.add(event)
@@ -766,8 +775,7 @@ class Session:
 
     def _mark_place(self) -> bool:
         """All that the parser gave so far is delivered: is that behind another place?"""
-        # The next one, or the one behind the closing of the response.
-        if self._is_holding() or any(isinstance(one, Deliver) for one in islice(self._effects, 2)):
+        if self._is_holding() or self._is_delivering():
             return False
         moved = self._place.delivered(self._parser.cursor)
         if moved:
@@ -790,6 +798,13 @@ class Session:
         """
         joining = self._joining
         return self._plan.method == "replay" and isinstance(joining, Replay) and joining.diverged
+
+    def _is_delivering(self) -> bool:
+        """An event is to be delivered next, or behind the closing of the response."""
+        effects = self._effects
+        if not effects:
+            return False
+        return type(effects[0]) is Deliver or (len(effects) > 1 and type(effects[1]) is Deliver)
 
     def _is_holding(self) -> bool:
         """What is held to be joined was not delivered, and lies before any cursor of its answer."""
