@@ -38,6 +38,7 @@ from tokenwire import (
 from tokenwire.dialects.kit.payloads import MAX_INDEX
 from tokenwire.dialects.openai.responses import OPENAI_RESPONSES
 from tokenwire.dialects.openai.responses import Decoder as OpenAIResponsesDecoder
+from tokenwire.dialects.openai.responses_output import Output
 from tokenwire.frame import Frame
 
 CREATED = {"type": "response.created", "response": {"id": "r1", "model": "m"}}
@@ -1148,13 +1149,19 @@ def test_texts_that_only_an_opening_has_are_bounded() -> None:
     assert Completion.from_events(events(*opened, end())).text == "a" * MAX_INDEX
 
 
+class SlowOutput(Output):
+    def _repeats(self, output: Any) -> bool:
+        return False
+
+
 class Slow(OpenAIResponsesDecoder):
     """Compares everything that comes whole, piece by piece."""
 
-    def _is_repeated(self, wire: Any) -> bool:
-        return False
+    def __init__(self) -> None:
+        super().__init__()
+        self._output = SlowOutput(self._texts, self._items, self._calls)
 
-    def _repeats_items(self, output: Any) -> bool:
+    def _is_repeated(self, wire: Any) -> bool:
         return False
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from msgspec import Raw, Struct
+from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.fields import Fields
-from tokenwire.dialects.kit.payloads import MAX_INDEX, MalformedError, is_mapping
-from tokenwire.events import Error, Reason, Usage
+from tokenwire.dialects.kit.payloads import MAX_INDEX, UNREADABLE, MalformedError, is_mapping
+from tokenwire.events import Data, Error, Event, Heartbeat, Reason, Reasoning, Usage
 from tokenwire.frame import Frame
 
 _NOTHING: Final = Raw()
@@ -142,6 +143,9 @@ class EventWire(Struct, gc=False, forbid_unknown_fields=True):
 
 class SequenceWire(Struct, gc=False):
     sequence_number: int | None = None
+
+
+_decode_sequence: Final = JSONDecoder(SequenceWire).decode
 
 
 INCOMPLETE_REASONS: Final[Mapping[str, Reason]] = {
@@ -280,6 +284,38 @@ def vendor_error(wire: EventWire, frame: Frame) -> Error:
     flat = {"message": wire.message, "code": wire.code}
     said = wire.error or (flat if wire.message or wire.code else None)
     return read_error(said).event(frame)
+
+
+def response_in(wire: EventWire) -> ResponseWire:
+    """The response of an event; some gateways send it in the event's place."""
+    return wire.response or ResponseWire(
+        id=wire.id,
+        model=wire.model,
+        status=wire.status,
+        output=wire.output,
+        usage=wire.usage,
+        error=wire.error,
+        incomplete_details=wire.incomplete_details,
+    )
+
+
+def read_sequence(frame: Frame) -> int | None:
+    """The number of the event in this frame."""
+    try:
+        return _decode_sequence(frame.data or b"").sequence_number
+    except UNREADABLE:
+        return None
+
+
+def step_events(wire: EventWire, name: str, frame: Frame) -> list[Event]:
+    """A step of Perplexity's thinking: what it thought, what it searched and found."""
+    events: list[Event] = []
+    if wire.thought:
+        events.append(Reasoning(wire.thought, frame=frame))
+    said = {what: value for what in STEP_FIELDS if (value := getattr(wire, what))}
+    if said:
+        events.append(Data(name, said, frame=frame))
+    return events or [Heartbeat(f"{PREFIX}{name}", frame=frame)]
 
 
 def usage_of(wire: UsageWire, frame: Frame) -> Usage:
