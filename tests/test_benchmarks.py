@@ -25,7 +25,6 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.slow
-@pytest.mark.once
 def test_every_row_in_a_quick_run() -> None:
     """Contenders check their answers before they are timed; a wrong one ends the run."""
     command = [sys.executable, "benchmarks/run.py", "--quick"]

@@ -10,8 +10,6 @@ import pytest
 
 import tokenwire
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(tokenwire.__file__).parent
 
 # From the ground up. Modules on one line may not import each other, but for the inside of a package.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.effort import spread
 
 RACE = """
 import sys, threading
@@ -58,8 +59,7 @@ print(failures)
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("time", range(3))
+@pytest.mark.parametrize("time", spread(range(3), 1))
 def test_all_threads_read_the_same(time: int) -> None:
     command = [sys.executable, "-W", "error", "-c", RACE]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)

@@ -69,7 +69,6 @@ def said_by(name: str) -> bytes:
     return wire
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", WRITTEN)
 def test_no_value_makes_a_parser_raise(name: str) -> None:
     """Each place of each frame holds each of these once; before, and again behind what it broke."""
@@ -85,7 +84,6 @@ def nested(room: int) -> str:
     return "[" * depth + "]" * depth
 
 
-@pytest.mark.once
 def test_what_can_just_be_read_is_not_too_deep_for_what_follows() -> None:
     """To look at a value, to show it or to copy it takes a few more calls than to read it did."""
     deep = [nested(room) for room in (8, 10, 12, 14, 16)]

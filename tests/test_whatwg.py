@@ -14,6 +14,7 @@ from tests.cuts import (
     read_response,
     whole,
 )
+from tests.effort import tries
 from tests.framing.event_streams import BOM, EVENT_STREAMS, EventStream, Message, message
 from tests.reading import read
 
@@ -79,11 +80,10 @@ def read_plainly(wire: bytes) -> tuple[list[Message], str | None, int | None]:
     return messages, last_id, retry
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("seed", range(10))
 def test_random_streams_against_a_plain_reading(seed: int) -> None:
     rng = random.Random(seed)
-    for _ in range(150):
+    for _ in range(tries(150)):
         wire = b"".join(rng.choices(PIECES, k=rng.randrange(24)))
         chunkings = [whole(wire), bytewise(wire), *random_cuts(wire, seed, n=6)]
         outcome = in_every_cut(read_event_stream, wire, lambda _, cuts=chunkings: cuts)

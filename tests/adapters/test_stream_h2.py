@@ -19,6 +19,7 @@ import httpx2
 import pytest
 from tests.adapters import test_h11_tls as tls
 from tests.adapters.live import PATIENCE
+from tests.effort import spread
 
 from tokenwire import Data, Deadlines, Error, Event, Opened, Reconnecting, RetryPolicy
 from tokenwire.adapters import httpx as adapter
@@ -293,7 +294,7 @@ class Stranger:
 
 
 OPTIONS: Any = {"dialect": "event-stream", "retry": NEVER, "errors": "yield"}
-SEEDS = range(60)
+SEEDS = spread(range(60), 6)
 
 
 def ask_stranger(module: Any, backend: str, server: Stranger) -> list[Event]:

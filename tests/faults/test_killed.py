@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import SECONDS, environment
+from tests.effort import tries
 
 from tokenwire.testserver import Settings, running_server
 from tokenwire.testserver.passage import PASSAGE, split_text
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "survive_a_kill.py"
 SERVER = "http://127.0.0.1:8765"
-KILLS = 6
+KILLS = tries(6)
 TOKENS = 20
 """Those that a connection brings at once; then the server waits for the kill."""
 
@@ -48,7 +49,6 @@ def saved(program: Path) -> bytes:
     return "".join(text for (text,) in pieces).encode()
 
 
-@pytest.mark.slow
 def test_what_is_saved_is_saved_once(program: Path) -> None:
     """Killed at a moment that nobody knows, some bytes behind where the one before was."""
     assert len(split_text(PASSAGE)) > KILLS * TOKENS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from tests.effort import tries
 from tools import simulate
 from tools.simulate import Server, main
 
@@ -17,15 +18,15 @@ from tokenwire.resume.taken import Taken
 
 
 def test_nothing_is_lost_or_doubled() -> None:
-    world = simulate.simulate(400, seed=7)
+    world = simulate.simulate(tries(1000), seed=7)
     counts = world.counts
     assert not world.faults
-    assert counts["sessions"] == 400
+    assert counts["sessions"] == tries(1000)
     assert (counts["lost"], counts["doubled"], counts["wrong"]) == (0, 0, 0)
     assert (counts["glued"], counts["repeated"]) == (0, 0)
-    assert counts["whole"] > 330
-    assert counts["reconnects"] > 100
-    assert counts["taken over"] > 100
+    assert counts["whole"] > 0.8 * counts["sessions"]
+    assert counts["reconnects"] > 0.25 * counts["sessions"]
+    assert counts["taken over"] > 0.25 * counts["sessions"]
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,4 +78,5 @@ def test_a_fault_in_the_session_is_found(
     if found == "lost":
         cases = [case for case in simulate.CASES if case.dialect == "positioned"]
         monkeypatch.setattr(simulate, "CASES", cases)
-    assert simulate.simulate(700, seed=5).counts[found]
+    # A hundred at a time: most faults show at once.
+    assert any(simulate.simulate(100, seed=seed).counts[found] for seed in range(10))

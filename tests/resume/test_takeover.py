@@ -7,11 +7,13 @@ every event or at every third, with any line ends, exactly there or with too muc
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Literal
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.effort import spread
 
 from tokenwire.completion import Completion
 from tokenwire.cursor import Cursor
@@ -233,17 +235,16 @@ def test_the_answer_is_rich(name: str) -> None:
     assert Completion.from_events(whole).text.startswith("Paris 🗼Par")
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ENDING)
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_a_cut_at_every_byte(name: str, end: bytes) -> None:
     service = Service(name, end=end)
     whole = said(unbroken(service.dialect, service.wire))
-    for cut in range(0, len(service.wire), 1 if end == b"\n" else 5):
+    cuts = range(0, len(service.wire), 1 if end == b"\n" else 5)
+    for cut in spread(cuts, 60):
         assert said(resumed(service, [cut], 1 << 16)) == whole, service.wire[:cut]
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("name", ENDING)
 @pytest.mark.parametrize("resent", ["exact", "inclusive", "restart"])
 @pytest.mark.parametrize(("every", "first"), [(1, 0), (3, 0), (3, 2)])
@@ -252,9 +253,8 @@ def test_a_cut_behind_every_event_and_another_soon_after(
 ) -> None:
     service = Service(name, every=every, first=first, resent=resent)
     whole = said(unbroken(service.dialect, service.wire))
-    cut = 0
-    for unit in service.units:
-        cut += len(unit)
+    ends = [*zip(service.units, accumulate(map(len, service.units)), strict=True)]
+    for unit, cut in spread(ends, 12):
         for again in (len(unit) - 1, 3 * len(unit)):
             came = said(resumed(service, [cut, again], 1 << 16))
             assert came == whole or is_cut_before_any_place(came, whole), service.wire[:cut]

@@ -15,8 +15,6 @@ from tokenwire.framing.rawtext import RawTextFramer
 from tokenwire.testing import DialectCheckError, Report, check_dialect
 from tokenwire.testing.laws import Case, check_case
 
-pytestmark = pytest.mark.once  # it takes many examples to find what is wrong
-
 LAWS = [
     "chunking",
     "shortcuts",
