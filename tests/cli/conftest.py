@@ -1,7 +1,8 @@
-"""Real processes of the command, and a real server to speak with."""
+"""The command, in this process and in one of its own, and a real server to speak with."""
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import signal
@@ -9,13 +10,15 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import BinaryIO
 
 import httpx
 import pytest
 from msgspec import Struct
 
+from tokenwire import cli
 from tokenwire.testserver import Settings, running_server
 
 COMMAND = [sys.executable, "-m", "tokenwire"]
@@ -37,19 +40,40 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **more}
 
 
+def run_here(
+    arguments: Sequence[str],
+    given: BinaryIO,
+    out: BinaryIO,
+    err: BinaryIO,
+    env: Mapping[str, str],
+) -> int:
+    """Run the command to its end in this process, with these streams and this environment."""
+    encoding = env.get("PYTHONIOENCODING", "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ.keys() - env.keys():
+            patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        opened: list[io.TextIOWrapper] = []
+        for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
+            opened.append(io.TextIOWrapper(stream, encoding, newline="", write_through=True))
+            patch.setattr(sys, name, opened[-1])
+        try:
+            return cli.main(arguments)
+        finally:
+            for text in opened:
+                if not text.closed:  # as standard input is that was read to its end
+                    text.detach()
+
+
 @pytest.fixture
 def run() -> Run:
-    """Run the command to its end."""
+    """Run the command to its end, in this process."""
 
     def run(*arguments: str, data: bytes = b"", **env: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            check=False,
-            input=data,
-            capture_output=True,
-            timeout=SECONDS,
-            env=environment(**env),
-        )
+        out, err = io.BytesIO(), io.BytesIO()
+        code = run_here(arguments, io.BytesIO(data), out, err, environment(**env))
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
     return run
 

@@ -1,4 +1,4 @@
-"""``tokenwire cat`` as a process: what it prints, and how it ends."""
+"""``tokenwire cat``: what it prints, and how it ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ FIRST_FIVE = b"A stream is a letter"
 """The first five tokens of the built-in passage."""
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ends by signals on POSIX only")
-
-
-pytestmark = pytest.mark.once  # a process each; what they run is tested on every Python elsewhere
 
 
 # -- what it prints
@@ -127,14 +124,6 @@ def test_unreadable_frames_are_told_once(run: Run) -> None:
     assert done.stderr.count(b"tokenwire: warning: ") == 2
     assert b"a piece of it may be missing" in done.stderr
     assert b"3 frames could not be read" in done.stderr
-
-
-def test_it_prints_as_the_text_arrives(start: Start, url: str) -> None:
-    """The stream stalls after five tokens: they are out although the answer has no end."""
-    process = start("cat", f"{url}/sse?fail=stall", "-d", "sse")
-    assert process.stdout is not None
-    assert process.stdout.read(len(FIRST_FIVE)) == FIRST_FIVE
-    assert process.poll() is None
 
 
 # -- how it ends
@@ -284,11 +273,15 @@ def test_a_reader_that_leaves_ends_it_quietly(start: Start, url: str) -> None:
 
 
 @posix
-def test_control_c_ends_it_quietly(start: Start, url: str) -> None:
+def test_it_prints_as_the_text_arrives_and_control_c_ends_it_quietly(
+    start: Start, url: str
+) -> None:
+    """The stream stalls after five tokens: they are out although the answer has no end."""
     process = start("cat", f"{url}/sse?fail=stall", "-d", "sse")
     assert process.stdout is not None
     assert process.stderr is not None
-    process.stdout.read(len(FIRST_FIVE))
+    assert process.stdout.read(len(FIRST_FIVE)) == FIRST_FIVE
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(SECONDS) == -signal.SIGINT
     assert process.stderr.read() == b""

@@ -45,8 +45,6 @@ def test_without_a_terminal(run: Run) -> None:
 
 
 @terminal
-@pytest.mark.slow
-@pytest.mark.once
 def test_on_a_terminal_the_text_grows() -> None:
     code, shown = on_terminal("demo")
     assert code == Exit.COMPLETE

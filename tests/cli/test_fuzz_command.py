@@ -16,8 +16,6 @@ from tokenwire.cli import fuzz as command
 from tokenwire.cli.exits import Exit
 from tokenwire.testing import fuzz, guided
 
-pytestmark = pytest.mark.once
-
 MODULE = """
 from tokenwire import Dialect, Done, Token
 from tokenwire.dialects.kit.encoding import cannot_say

@@ -1,4 +1,4 @@
-"""``tokenwire serve`` as a process."""
+"""``tokenwire serve``: its signals and output in a process, its options in this one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import SECONDS, Run, Start
 
 from tokenwire.cli.exits import Exit
+from tokenwire.testserver import Settings, server
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="stops by signals on POSIX only")
 
@@ -33,12 +34,11 @@ def serve(start: Start) -> Serve:
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_tells_its_url_and_stops(serve: Serve, number: int) -> None:
+def test_it_tells_its_url_and_stops(serve: Serve) -> None:
     process, url = serve()
     assert url.startswith("http://127.0.0.1:")
     assert httpx.get(f"{url}/sse", trust_env=False).status_code == 200
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     out, log = process.communicate(timeout=SECONDS)
     assert (process.returncode, out) == (Exit.COMPLETE, b"")
     assert b"/v1/chat/completions   openai-chat\n" in log
@@ -48,6 +48,7 @@ def test_it_tells_its_url_and_stops(serve: Serve, number: int) -> None:
 
 @posix
 def test_a_running_answer_comes_to_its_end(serve: Serve) -> None:
+    """And a quiet server says nothing at all."""
     process, url = serve("--quiet")
     with (
         httpx.Client(trust_env=False) as client,
@@ -58,7 +59,8 @@ def test_a_running_answer_comes_to_its_end(serve: Serve) -> None:
         process.send_signal(signal.SIGTERM)
         body += b"".join(chunks)
     assert body.endswith(b"data:  6\n\ndata: [DONE]\n\n")
-    assert process.wait(SECONDS) == Exit.COMPLETE
+    assert process.communicate(timeout=SECONDS) == (b"", b"")
+    assert process.returncode == Exit.COMPLETE
 
 
 @posix
@@ -78,29 +80,57 @@ def test_the_second_signal_does_not_wait(serve: Serve) -> None:
         assert process.wait(SECONDS) == Exit.COMPLETE
 
 
-def test_a_text_of_ones_own(serve: Serve, tmp_path: Path) -> None:
+@pytest.fixture
+def settings_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """What a command line asks of the server, which is not started."""
+    asked: list[Settings] = []
+
+    async def serve(settings: Settings, **_: object) -> None:
+        asked.append(settings)
+
+    monkeypatch.setattr(server, "serve", serve)
+
+    def settings_of(*arguments: str) -> Settings:
+        assert run("serve", *arguments).returncode == Exit.COMPLETE
+        return asked.pop()
+
+    return settings_of
+
+
+def test_a_text_of_ones_own(settings_of: Callable[..., Settings], tmp_path: Path) -> None:
     file = tmp_path / "text"
     file.write_bytes("Grüße,\r\nzwei Zeilen".encode())
-    _, url = serve("--text", str(file), "--cut", "byte")
-    body = httpx.get(f"{url}/jsonl", trust_env=False).text
-    assert (
-        "".join(body.split('{"text":"'))
-        == 'Grüße"}\n,"}\n\\r"}\n\\nzwei"}\n Zeilen"}\n{"done":true}\n'
+    assert settings_of("--text", str(file)).text == "Grüße,\r\nzwei Zeilen"
+
+
+def test_options_are_the_settings(settings_of: Callable[..., Settings]) -> None:
+    assert settings_of() == Settings()
+    given = "--rate 3 --cut random --seed 3 --fail truncate --after 2 --fail-rate 0.5"
+    given += " --fail-times 1 --delay 0 --retry-after 0 --crlf --ids --replay inclusive"
+    assert settings_of(*given.split()) == Settings(
+        rate=3,
+        cut="random",
+        seed=3,
+        fail="truncate",
+        after=2,
+        fail_rate=0.5,
+        fail_times=1,
+        delay=0,
+        retry_after=0,
+        crlf=True,
+        ids=True,
+        replay="inclusive",
     )
 
 
-def test_options_are_the_settings(serve: Serve) -> None:
-    _, url = serve("--fail", "truncate", "--after", "2", "--crlf", "--seed", "3", "--cut", "random")
-    assert (
-        httpx.get(f"{url}/sse", trust_env=False).content == b"data: A\r\n\r\ndata:  stream\r\n\r\n"
-    )
-
-
-def test_quiet(serve: Serve) -> None:
-    process, url = serve("-q")
-    httpx.get(f"{url}/sse", trust_env=False)
-    process.terminate()
-    assert process.communicate(timeout=SECONDS)[1] == b""
+def test_others_are_let_in_with_a_warning_only(
+    run: Run, settings_of: Callable[..., Settings]
+) -> None:
+    warning = b"warning: %s is not loopback"
+    for host in ("0.0.0.0", "example.com"):
+        assert run("serve", "--host", host).stderr.startswith(warning % host.encode())
+    for host in ("localhost", "127.0.0.2", "::1"):
+        assert run("serve", "--host", host).stderr == b""
 
 
 def test_a_taken_port(run: Run) -> None:
@@ -110,12 +140,6 @@ def test_a_taken_port(run: Run) -> None:
     assert (done.returncode, done.stdout) == (Exit.FAILED, b"")
     assert f"cannot listen on 127.0.0.1 port {port}: ".encode() in done.stderr
     assert b"--port" in done.stderr
-
-
-def test_others_are_let_in_with_a_warning_only(start: Start) -> None:
-    process = start("serve", "--port", "0", "--host", "0.0.0.0")
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith(b"warning: 0.0.0.0 is not loopback")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import closing
 import httpx
 import pytest
 from msgspec import Struct
-from tests.cli.conftest import SECONDS, Served, Start
+from tests.cli.conftest import SECONDS, Served
 
 from tokenwire import Completion, Data, Done, Error, Event, iter_events
 from tokenwire.adapters.httpx import iter_events as events_of
@@ -348,15 +348,3 @@ def test_a_shelf_is_bounded() -> None:
     for number in range(kept.MOST + 3):
         shelf.put(number, number)
     assert [shelf.get(number) for number in (0, 2, 3)] == [None, None, 3]
-
-
-def test_the_options_of_the_command(start: Start, client: httpx.Client) -> None:
-    given = "--ids --replay inclusive --fail 429 --fail-rate 1 --fail-times 1 --retry-after 0"
-    process = start("serve", "--port", "0", "-q", *given.split(), "--delay", "0")
-    assert process.stdout is not None
-    url = process.stdout.readline().decode().strip()
-    refused = client.get(f"{url}/sse?text=a%20b")
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "0")
-    assert client.get(f"{url}/sse?text=a%20b").text.startswith("id: answer-2:0\ndata: a\n\n")
-    again = client.get(f"{url}/sse?fail_times=0", headers={"Last-Event-ID": "answer-2:1"})
-    assert again.text.startswith("id: answer-2:1\ndata:  b\n\n")

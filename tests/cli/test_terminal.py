@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import subprocess
 import sys
+import threading
 
 import pytest
-from tests.cli.conftest import COMMAND, SECONDS, Run, environment
+from tests.cli.conftest import SECONDS, Run, environment, run_here
 
 from tokenwire.cli.exits import Exit
 
@@ -20,26 +21,26 @@ terminal = pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-te
 def on_terminal(*arguments: str, data: bytes = b"", **env: str) -> tuple[int, str]:
     """Run the command with a terminal as its output; give the code and what was shown."""
     master, slave = os.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=slave,
-        stderr=slave,
-        env=environment(COLUMNS="80", **env),
-    )
-    os.close(slave)
-    assert process.stdin is not None
-    process.stdin.write(data)
-    process.stdin.close()
-    shown = b""
+    shown: list[bytes] = []
+
+    def look() -> None:
+        try:
+            while part := os.read(master, 65536):
+                shown.append(part)
+        except OSError:  # EIO: the other side was closed
+            pass
+
+    looking = threading.Thread(target=look)
+    looking.start()
     try:
-        while part := os.read(master, 65536):
-            shown += part
-    except OSError:  # EIO: the other side was closed
-        pass
+        with open(slave, "wb", buffering=0) as screen:
+            code = run_here(
+                arguments, io.BytesIO(data), screen, screen, environment(COLUMNS="80", **env)
+            )
     finally:
+        looking.join(SECONDS)
         os.close(master)
-    return process.wait(SECONDS), shown.decode().replace("\r\n", "\n")
+    return code, b"".join(shown).decode().replace("\r\n", "\n")
 
 
 @terminal
@@ -73,20 +74,14 @@ def test_events_have_colours_unless_they_are_not_wanted() -> None:
 @terminal
 def test_standard_input_that_is_a_terminal_is_not_waited_for() -> None:
     master, slave = os.openpty()
+    out, err = io.BytesIO(), io.BytesIO()
     try:
-        done = subprocess.run(
-            [*COMMAND, "cat", "-d", "sse"],
-            check=False,
-            stdin=slave,
-            capture_output=True,
-            timeout=SECONDS,
-            env=environment(),
-        )
+        with open(slave, "rb", buffering=0) as keyboard:
+            code = run_here(["cat", "-d", "sse"], keyboard, out, err, environment())
     finally:
         os.close(master)
-        os.close(slave)
-    assert done.returncode == Exit.USAGE
-    assert b"name a URL or a file" in done.stderr
+    assert code == Exit.USAGE
+    assert b"name a URL or a file" in err.getvalue()
 
 
 def test_a_file_gets_the_text_as_it_came(run: Run) -> None:
