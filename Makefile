@@ -1,19 +1,51 @@
 # Needs only make and Python 3.11 or newer; everything else goes into private environments.
 
-UV_VERSION := 0.13.8
+BIN := .venv-test/bin
+UV := sh tools/uv.sh
+SYNC := $(UV) sync --quiet --locked --no-default-groups --all-extras
+PYTEST := -m pytest -q -n auto --dist worksteal
+PYTHONS := 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench compare growth docs lint lock clean test-env bench-env
+.PHONY: help demo test check lint types docs cover others bench compare growth lock clean test-env bench-env
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
+	@sed -n 's/^\([a-z0-9.-]*\):.*## /  make \1	/p' Makefile
 
 demo: ## answers over real HTTP, cut, dropped and gone on with, as they arrive
-	@sh tools/make_env.sh .venv --editable '.[cli]'
-	@.venv/bin/tokenwire demo
+	@UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --quiet --locked --no-default-groups --extra cli
+	@.venv/bin/python -m tokenwire demo
 
-test: test-env ## lint, types, documentation and tests on every Python found
-	@sh tools/run_tests.sh
+test: lint ## lint, and the tests on one Python: about three minutes
+	$(BIN)/python $(PYTEST) -m "not slow"
+
+check: types docs others cover ## all the rest: every Python found, coverage, long tests, docs
+
+lint: test-env ## format, lint and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+
+types: test-env ## pyright
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/python -m pyright --pythonpath $(BIN)/python
+
+docs: test-env ## build the documentation into build/docs
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+
+cover: test-env ## the tests with more examples, the slow ones too, and coverage
+	$(BIN)/python $(PYTEST) --hypothesis-profile thorough --cov
+
+others: test-env ## the tests on each other Python that is installed
+	@main=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for version in $(PYTHONS); do \
+		if [ "$$version" = "$$main" ]; then continue; fi; \
+		if $(UV) python find -q "$$version" >/dev/null 2>&1; then $(MAKE) "test-$$version"; \
+		else echo "Python $$version is not installed here: skipped."; fi || exit 1; \
+	done
+
+test-3.%: ## the tests on one Python, by its version
+	@UV_PROJECT_ENVIRONMENT=.venv-3.$* $(SYNC) --python 3.$* --group test
+	.venv-3.$*/bin/python $(PYTEST) -m "not slow"
 
 bench: bench-env ## run the benchmarks
 	@.venv-bench/bin/python benchmarks/run.py
@@ -24,28 +56,19 @@ compare: bench-env ## count instructions beside another commit: make compare AGA
 growth: bench-env ## 1 to 10,000 streams in one process
 	@.venv-bench/bin/python benchmarks/growth.py
 
-docs: test-env ## build the documentation into build/docs
-	@sh tools/run_tests.sh docs
-
-lint: test-env ## check format, lint and types only
-	@sh tools/run_tests.sh lint
-
 lock: ## bring uv.lock up to date with pyproject.toml
-	@sh tools/make_env.sh .venv-test uv==$(UV_VERSION)
-	@UV_SYSTEM_CERTS=$${UV_SYSTEM_CERTS:-true} .venv-test/bin/uv lock --python .venv-test/bin/python
+	@$(UV) lock
 
 clean: ## remove environments, caches and build results
-	rm -rf .venv .venv-test .venv-bench .venv-3.* build dist htmlcov .coverage .coverage.*
+	rm -rf .venv .venv-test .venv-bench .venv-uv .venv-3.* build dist htmlcov .coverage .coverage.*
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks docs examples fuzz -name __pycache__ -type d -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
 test-env:
-	@sh tools/make_env.sh .venv-test uv==$(UV_VERSION)
-	@sh tools/sync_env.sh .venv-test --all-extras --group test --group lint --group docs
+	@UV_PROJECT_ENVIRONMENT=.venv-test $(SYNC) --group test --group lint --group docs
 
 bench-env:
-	@sh tools/make_env.sh .venv-bench uv==$(UV_VERSION)
 	@# As it is published, urllib3-future (of niquests) puts itself in urllib3's place (of requests).
-	@URLLIB3_NO_OVERRIDE=1 sh tools/sync_env.sh .venv-bench --all-extras --group bench \
+	@UV_PROJECT_ENVIRONMENT=.venv-bench URLLIB3_NO_OVERRIDE=1 $(SYNC) --group bench \
 		--no-binary-package urllib3-future

@@ -40,7 +40,7 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 def installer(python: Path) -> Sequence[str | Path] | None:
     """A command that installs into the environment of this interpreter."""
     here = Path(sys.executable).parent
-    for uv in (here / "uv", ROOT / ".venv-test" / "bin" / "uv", shutil.which("uv")):
+    for uv in (here / "uv", ROOT / ".venv-uv" / "bin" / "uv", shutil.which("uv")):
         if uv and Path(uv).exists():
             return (uv, "pip", "install", "-q", "--python", python)
     if run(sys.executable, "-m", "pip", "--version", cwd=ROOT).returncode == 0:
@@ -79,7 +79,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
-@pytest.mark.once
+@pytest.mark.slow
 def test_the_package_passes_its_own_test(python: Path, tmp_path: Path) -> None:
     tests = shutil.copytree(PLUGIN / "tests", tmp_path / "tests")
     done = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests, cwd=tmp_path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tools.judge import Recording, judge, known_faults, recordings
 
-pytestmark = pytest.mark.once
+pytestmark = pytest.mark.slow
 
 _SHARED = Path(__file__).parents[2] / "shared"
 FOLDERS = (
