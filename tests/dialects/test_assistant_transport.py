@@ -130,3 +130,12 @@ def test_parts_are_bounded() -> None:
     got = events(*(part("text") for _ in range(MAX_INDEX + 1)), end=b"")
     assert isinstance(got[0], Error)
     assert got[0].kind == "malformed"
+
+
+def test_what_is_of_another_type_than_it_should_be_is_told() -> None:
+    odd = part("tool-call", toolCallId=["x"], toolName="f")
+    assert events(odd)[:2] == [
+        ToolCall("0", 0, None, "f"),
+        Data("extra", {"toolCallId": ["x"]}),
+    ]
+    assert Data("extra", {"usage": 6}) in events(at("message-finish", usage=6))

@@ -194,6 +194,10 @@ def test_a_completed_run_that_is_not() -> None:
     assert decode(incomplete) == [Finished(0, "length", "incomplete"), Done("length")]
     details = run("completed", incomplete_details={"reason": "max_prompt_tokens"})
     assert decode(details) == [Finished(0, "length", "completed"), Done("length")]
+    for odd in (6, {"reason": ["x"]}):
+        told = Data("extra", odd if isinstance(odd, dict) else {"incomplete_details": odd})
+        end = [Finished(0, "length", "completed"), Done("length")]
+        assert decode(run("completed", incomplete_details=odd)) == [told, *end]
     assert decode(("thread.run.expired", {})) == [
         Finished(0, "cancelled", "expired"),
         Done("cancelled"),

@@ -26,6 +26,7 @@ from tokenwire.dialects.kit.payloads import (
     is_mapping,
     json_or_text,
     malformed,
+    odd_texts,
     plain_text,
 )
 from tokenwire.dialects.vercel.parts import FINISH_REASONS, read_usage
@@ -96,7 +97,9 @@ class Decoder:
             case "step-start":
                 return self._choice.start(frame, wire.message_id)
             case "message-finish":
-                usage = read_usage(wire.usage, frame, final=True)
+                usage: Sequence[Event] = read_usage(wire.usage, frame, final=True)
+                if wire.usage and not is_mapping(wire.usage):
+                    usage = [Data("extra", {"usage": wire.usage}, frame=frame)]
                 return [*self._finish(wire.finish_reason or None, frame), *usage]
             case "error" if wire.severity in (None, "", "critical"):
                 message = wire.error or "the agent failed without a message"
@@ -126,7 +129,8 @@ class Decoder:
         if kind == _CALL:
             id, name = plain_text(part.get("toolCallId")), plain_text(part.get("toolName"))
             self._open[str(number)] = None
-            return (ToolCall(str(number), 0, id or None, name or None, frame=frame),)
+            call = ToolCall(str(number), 0, id or None, name or None, frame=frame)
+            return [call, *odd_texts(part, frame, "toolCallId", "toolName")]
         if kind in ("text", "reasoning"):
             return ()
         return (Data(kind or "part", part, 0, number, frame=frame),)

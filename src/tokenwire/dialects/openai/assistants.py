@@ -213,7 +213,12 @@ class Decoder:
         if status in ("completed", "incomplete") and wire.incomplete_details:
             # Also a completed one ran into a limit then, or whatever it says.
             details = wire.incomplete_details
-            word = details.get("reason") if is_mapping(details) else None
+            if is_mapping(details):
+                word = details.get("reason")
+                events += odd_texts(details, frame, "reason")
+            else:
+                word = None
+                events.append(Data("extra", {"incomplete_details": details}, frame=frame))
             reason = DETAILS.get(plain_text(word), "length")
             self._answer.reason = reason
             finished = [Finished(0, reason, status, frame=frame)] if finished else []
