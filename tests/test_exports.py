@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from typing import get_args
 
 import pytest
 
 import tokenwire
+from tokenwire.events import EventBase
 
 
 def test_all_is_complete_and_nothing_else_is_public() -> None:
@@ -26,8 +28,14 @@ def test_what_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_every_event_class_is_exported() -> None:
-    for event in tokenwire.Event.__subclasses__():
+    assert set(get_args(tokenwire.Event)) == set(EventBase.__subclasses__())
+    for event in get_args(tokenwire.Event):
         assert getattr(tokenwire, event.__name__) is event
+
+
+def test_any_event_is_an_event() -> None:
+    assert isinstance(tokenwire.Token("a"), tokenwire.Event)
+    assert not isinstance(tokenwire.Signal.NEED_DATA, tokenwire.Event)
 
 
 def test_everything_public_has_a_docstring() -> None:

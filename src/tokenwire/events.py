@@ -1,7 +1,7 @@
 """What comes out of a parser and goes into an encoder.
 
-Every event is an immutable value and carries `Event.frame`, the frame it came from, so nothing of
-the wire is lost. Two events are equal when they say the same; where they came from does not count.
+Every event is an immutable value and carries ``frame``, the frame it came from, so nothing of the
+wire is lost. Two events are equal when they say the same; where they came from does not count.
 
 Text shown to people is in `Token` alone: printing every ``Token.text`` in order is always right,
 but for a `Reset`, which takes text back.
@@ -35,8 +35,8 @@ ErrorKind: TypeAlias = Literal[
 ]
 
 
-class Event(Struct, frozen=True, gc=False, eq=False, kw_only=True):
-    """Base of all events. Match on the classes below, not on this one.
+class EventBase(Struct, frozen=True, gc=False, eq=False, kw_only=True):
+    """What all events share. Match on the classes below; `Event` is any one of them.
 
     Events hold only values and frames, never each other in a circle, so the garbage collector
     does not track them (``gc=False``): building one costs a third less.
@@ -70,12 +70,12 @@ class Event(Struct, frozen=True, gc=False, eq=False, kw_only=True):
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def _said_by(event: Event) -> tuple[str, ...]:
+def _said_by(event: EventBase) -> tuple[str, ...]:
     """The fields that make up what an event says: all but its frame, which msgspec puts last."""
     return type(event).__struct_fields__[:-1]
 
 
-class Started(Event, frozen=True, gc=False, eq=False):
+class Started(EventBase, frozen=True, gc=False, eq=False):
     """The response has an identity. May come again for a second message of the same stream.
 
     Attributes:
@@ -87,7 +87,7 @@ class Started(Event, frozen=True, gc=False, eq=False):
     model: str | None = None
 
 
-class Token(Event, frozen=True, gc=False, eq=False):
+class Token(EventBase, frozen=True, gc=False, eq=False):
     """A piece of the answer; always a delta, also where the wire repeats the whole text.
 
     Attributes:
@@ -101,7 +101,7 @@ class Token(Event, frozen=True, gc=False, eq=False):
     part: int = 0
 
 
-class Reasoning(Event, frozen=True, gc=False, eq=False):
+class Reasoning(EventBase, frozen=True, gc=False, eq=False):
     """A piece of thinking, or the signature that proves it. Not part of the answer's text.
 
     Attributes:
@@ -117,7 +117,7 @@ class Reasoning(Event, frozen=True, gc=False, eq=False):
     signature: str | None = None
 
 
-class Refusal(Event, frozen=True, gc=False, eq=False):
+class Refusal(EventBase, frozen=True, gc=False, eq=False):
     """A piece of the text with which the model declines.
 
     Attributes:
@@ -129,7 +129,7 @@ class Refusal(Event, frozen=True, gc=False, eq=False):
     index: int = 0
 
 
-class ToolCall(Event, frozen=True, gc=False, eq=False):
+class ToolCall(EventBase, frozen=True, gc=False, eq=False):
     """A delta of a tool call: join the ``arguments`` of one ``key``, run it only once ``complete``.
 
     Attributes:
@@ -153,7 +153,7 @@ class ToolCall(Event, frozen=True, gc=False, eq=False):
     provider_executed: bool = False
 
 
-class Data(Event, frozen=True, gc=False, eq=False):
+class Data(EventBase, frozen=True, gc=False, eq=False):
     """What is not text: an image, audio, a citation, a search result, a server tool's result.
 
     Attributes:
@@ -169,7 +169,7 @@ class Data(Event, frozen=True, gc=False, eq=False):
     part: int = 0
 
 
-class Usage(Event, frozen=True, gc=False, eq=False):
+class Usage(EventBase, frozen=True, gc=False, eq=False):
     """Token counts. A later one replaces what it names and adds nothing up; ``None`` says nothing.
 
     Attributes:
@@ -192,7 +192,7 @@ class Usage(Event, frozen=True, gc=False, eq=False):
     final: bool = False
 
 
-class Finished(Event, frozen=True, gc=False, eq=False):
+class Finished(EventBase, frozen=True, gc=False, eq=False):
     """One choice ended. Not the end of the stream: usage or an error may follow.
 
     Attributes:
@@ -206,7 +206,7 @@ class Finished(Event, frozen=True, gc=False, eq=False):
     raw_reason: str | None = None
 
 
-class Reset(Event, frozen=True, gc=False, eq=False):
+class Reset(EventBase, frozen=True, gc=False, eq=False):
     """Earlier text is void: forget what was shown for this scope and show ``text`` instead.
 
     Attributes:
@@ -220,7 +220,7 @@ class Reset(Event, frozen=True, gc=False, eq=False):
     text: str = ""
 
 
-class Heartbeat(Event, frozen=True, gc=False, eq=False):
+class Heartbeat(EventBase, frozen=True, gc=False, eq=False):
     """The peer is alive and nothing more: a comment, a ping, an empty line.
 
     Attributes:
@@ -230,7 +230,7 @@ class Heartbeat(Event, frozen=True, gc=False, eq=False):
     text: str = ""
 
 
-class Reconnecting(Event, frozen=True, gc=False, eq=False):
+class Reconnecting(EventBase, frozen=True, gc=False, eq=False):
     """A session is about to reconnect. Parsers never give this.
 
     Attributes:
@@ -247,7 +247,7 @@ class Reconnecting(Event, frozen=True, gc=False, eq=False):
     cause: Error | None = None
 
 
-class Opened(Event, frozen=True, gc=False, eq=False):
+class Opened(EventBase, frozen=True, gc=False, eq=False):
     """A connection of an event source is open, as ``EventSource.onopen`` tells it.
 
     Only a session of the dialect ``event-stream`` gives this, each time that the server answered
@@ -260,11 +260,11 @@ class Opened(Event, frozen=True, gc=False, eq=False):
     last_event_id: str | None = None
 
 
-class Unknown(Event, frozen=True, gc=False, eq=False):
+class Unknown(EventBase, frozen=True, gc=False, eq=False):
     """A frame that has no meaning in this dialect; look at `frame`."""
 
 
-class Error(Event, frozen=True, gc=False, eq=False):
+class Error(EventBase, frozen=True, gc=False, eq=False):
     """The peer or the wire failed. A fatal one is the stream's last event.
 
     Attributes:
@@ -293,7 +293,7 @@ class Error(Event, frozen=True, gc=False, eq=False):
         return f"{self.kind} error{where}: {self.message}"
 
 
-class Done(Event, frozen=True, gc=False, eq=False):
+class Done(EventBase, frozen=True, gc=False, eq=False):
     """The stream ended as its vendor ends it. The last event.
 
     Attributes:
@@ -302,3 +302,25 @@ class Done(Event, frozen=True, gc=False, eq=False):
     """
 
     reason: Reason = "other"
+
+
+Event: TypeAlias = (
+    Started
+    | Token
+    | Reasoning
+    | Refusal
+    | ToolCall
+    | Data
+    | Usage
+    | Finished
+    | Reset
+    | Heartbeat
+    | Reconnecting
+    | Opened
+    | Unknown
+    | Error
+    | Done
+)
+"""Any event. A union, so that a type checker knows whether a ``match`` has a case for each:
+``case _: assert_never(event)``. ``isinstance(value, Event)`` works, and ``typing.get_args(Event)``
+are the classes."""

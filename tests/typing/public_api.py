@@ -1,9 +1,9 @@
-"""The public API as a type checker sees it from outside. Checked by mypy strict, never run."""
+"""The public API as a type checker sees it from outside. Checked by mypy and pyright, both strict, never run."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import assert_type
+from typing import assert_never, assert_type
 
 import tokenwire
 from tokenwire import (
@@ -12,20 +12,30 @@ from tokenwire import (
     CompletedCall,
     Completion,
     Cursor,
+    Data,
     Dialect,
     Done,
     Error,
     Event,
     EventStream,
+    Finished,
     Frame,
+    Heartbeat,
     Limits,
+    Opened,
+    Reasoning,
+    Reconnecting,
     Recovery,
+    Refusal,
+    Reset,
     Signal,
+    Started,
     State,
     StreamEncoder,
     StreamParser,
     Token,
     ToolCall,
+    Unknown,
     Usage,
 )
 
@@ -61,6 +71,29 @@ def parse(body: bytes) -> str:
             case _:
                 pass
     return text
+
+
+def name_of(event: Event) -> str:
+    """Each class has a case: `assert_never` is an error of both checkers if one has not."""
+    match event:
+        case Started() | Token() | Reasoning() | Refusal() | ToolCall() | Data():
+            return type(event).__name__
+        case Usage() | Finished() | Reset() | Heartbeat() | Reconnecting() | Opened():
+            return type(event).__name__
+        case Unknown():
+            assert_type(event.frame, Frame | None)
+            return "unknown"
+        case Error(fatal=fatal):
+            assert_type(fatal, bool)
+            return "error"
+        case Done():
+            return "done"
+        case _:
+            assert_never(event)
+
+
+def narrowed(value: object) -> Frame | None:
+    return value.frame if isinstance(value, Event) else None
 
 
 def encode() -> bytes:

@@ -301,8 +301,8 @@ def _spoken(draw: st.DrawFn, dialect: Dialect, words: Words) -> Spoken:
     ends = [_finish(draw, body, choice, words.reasons) for choice in named]
     usage = [draw(_usages())] if draw(st.booleans()) else []
     late = draw(st.booleans())  # usage stands before the finish, or behind it
-    ending = [*ends, *usage] if late else [*usage, *ends]
-    return _end(dialect, body, [*ending], ends[0].reason)
+    ending: list[Event] = [*ends, *usage] if late else [*usage, *ends]
+    return _end(dialect, body, ending, ends[0].reason)
 
 
 def _of_choice(event: Event, index: int, number: int) -> Event:

@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 from msgspec import Struct
@@ -263,7 +263,7 @@ def read_events(values: Sequence[Mapping[str, Any]]) -> list[Event]:
     Raises:
         ValueError: There is no such event, or a field has another type.
     """
-    known = {kind.__name__: kind for kind in Event.__subclasses__()}
+    known: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
     events: list[Event] = []
     for value in values:
         fields = {name: one for name, one in value.items() if name != "type"}
