@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.cuts import in_pieces
+from tests.effort import tries
 
 from tokenwire import (
     Dialect,
@@ -510,7 +511,7 @@ _SHAPES = st.tuples(
 
 
 @given(st.lists(_SHAPES.map(b"".join), max_size=3), st.lists(_SHAPES, max_size=12))
-@settings(max_examples=400)
+@settings(max_examples=tries(400))
 def test_it_reads_what_the_decoder_reads(
     first: list[bytes], shapes: list[tuple[bytes, ...]]
 ) -> None:
@@ -521,7 +522,7 @@ def test_it_reads_what_the_decoder_reads(
 
 
 @given(st.data())
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 def test_one_shape_with_anything_in_its_place(data: st.DataObject) -> None:
     before, _, middle, _, end = data.draw(_SHAPES)
     read = Reader()
@@ -594,7 +595,7 @@ def unaided(name: str) -> Dialect:
 
 @pytest.mark.parametrize("name", PAYLOADS)
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=tries(200), deadline=None)
 def test_a_dialect_gives_the_same_with_it_and_without(name: str, data: st.DataObject) -> None:
     frames = data.draw(
         st.lists(

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.answers import arguments, comments, counts, texts, words
 from tests.cuts import in_every_cut, in_pieces
+from tests.effort import tries
 from tests.reading import read
 
 from tokenwire import (
@@ -1189,7 +1190,7 @@ def item_events(draw: st.DrawFn, output: int) -> tuple[list[dict[str, Any]], dic
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=tries(400))
 def test_what_comes_again_word_for_word_need_not_be_compared(data: st.DataObject) -> None:
     items = [data.draw(item_events(output)) for output in range(data.draw(st.integers(1, 3)))]
     wires = [event for events, _ in items for event in events]

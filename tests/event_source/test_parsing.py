@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 from msgspec import Struct
+from tests.effort import spread
 from tests.event_source.clients import Client
 from tests.event_source.source import Endpoint
 
@@ -155,7 +156,9 @@ LINEFEEDS = [
 
 
 @pytest.mark.parametrize(
-    "case", [*PLAIN, *MARKED, *LINEFEEDS, SPLIT_CRLF], ids=lambda case: case.name
+    "case",
+    spread([*PLAIN, *MARKED, *LINEFEEDS, SPLIT_CRLF], 20),
+    ids=lambda case: case.name,
 )
 def test_events(client: Client, endpoint: Endpoint, case: Case) -> None:
     with client.listen(endpoint.url) as listening:

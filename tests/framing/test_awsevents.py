@@ -218,13 +218,13 @@ def _failure(wire: bytes, limits: Limits = Limits()) -> tuple[str, FramingError]
 # --- checksums and lengths ---
 
 
-@pytest.mark.parametrize("at", range(len(DELTA)))
-def test_any_flipped_bit_is_found(at: int) -> None:
-    wire = bytearray(KEEP_ALIVE + DELTA)
-    wire[len(KEEP_ALIVE) + at] ^= 1 << at % 8
-    outcome = in_every_cut(read_messages, bytes(wire), cuts=lambda data: [in_pieces(data, 1)])
+def test_any_flipped_bit_is_found() -> None:
+    for at in range(len(DELTA)):
+        wire = bytearray(KEEP_ALIVE + DELTA)
+        wire[len(KEEP_ALIVE) + at] ^= 1 << at % 8
+        outcome = in_every_cut(read_messages, bytes(wire), cuts=lambda data: [in_pieces(data, 1)])
 
-    assert outcome == ([Frame()], None, "malformed")
+        assert outcome == ([Frame()], None, "malformed"), f"bit {at % 8} of byte {at}"
 
 
 def test_a_bad_prelude_is_named_with_both_values_and_what_came() -> None:

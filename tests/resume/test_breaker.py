@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     multiple,
     rule,
 )
+from tests.effort import tries
 
 from tokenwire.errors import LocalProtocolError, Recovery
 from tokenwire.events import Done, Error, Event, Token
@@ -706,4 +707,4 @@ class Circuits(RuleBasedStateMachine):
 
 
 TestCircuits = Circuits.TestCase
-TestCircuits.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCircuits.settings = settings(max_examples=tries(100), stateful_step_count=40, deadline=None)

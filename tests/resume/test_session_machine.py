@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.effort import tries
 
 from tokenwire.completion import Completion
 from tokenwire.events import Done, Error, Event
@@ -273,5 +274,5 @@ class Machine(RuleBasedStateMachine):
             assert self.effect.error.message
 
 
-Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=tries(100), stateful_step_count=40, deadline=None)
 TestSession = Machine.TestCase

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.effort import tries
 from tests.reading import read
 from tests.testing import broken
 from tests.testing.broken import PLUS, WIRE
@@ -31,7 +32,7 @@ from tokenwire.testing import answers, chunkings, mutations, wire_texts
 from tokenwire.testing._mutate import ODD_VALUES, frames_of, twist
 from tokenwire.testing._work import count_work
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=tries(100), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def examples_of(strategy: st.SearchStrategy[object], number: int = 300) -> list[object]:
