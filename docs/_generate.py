@@ -67,6 +67,17 @@ def sample_events() -> dict[str, Event]:
     return samples
 
 
+def wire_table() -> str:
+    rows: list[list[str]] = []
+    for name in available_dialects():
+        dialect = get_dialect(name)
+        if (notes := dialect.notes) is not None:
+            row = [dialect.format, notes.text, dialect.terminator, notes.errors, notes.heartbeats]
+            rows.append([f"[`{name}`](vendors/{name}.md)", *map(cell, row)])
+    head = ["dialect", "format", "text", "complete only with", "errors", "heartbeats"]
+    return table(head, rows)
+
+
 def dialect_table() -> str:
     rows: list[list[str]] = []
     for name in built_in_dialects():
@@ -231,6 +242,7 @@ def effects_table() -> str:
 SECTIONS = {
     "state.md": {"transitions": state_table, "inputs": input_table},
     "dialects.md": {"dialects": dialect_table},
+    "wire.md": {"wires": wire_table},
     "resume.md": {"services": resume_table, "prefill": prefill_list},
     "when-not-to-retry.md": {"effects": effects_table},
 }

@@ -94,7 +94,7 @@ def assert_hello(outcome: Read) -> None:
     assert outcome.state == State.CLOSED
 
 
-# --- PEERS.md 1.10: the conformance table ---
+# --- what peers fail: the conformance table ---
 
 
 @each_answer
@@ -268,7 +268,7 @@ def test_control_characters_are_text(character: str) -> None:
     assert text_of(outcome.events) == f"{character}a{character}"
 
 
-# --- PEERS.md 1.11: what a conformance run of the peers brought to light ---
+# --- what a conformance run of the peers brought to light ---
 
 SIGNS_OF_LIFE = {
     "retry-first": b"retry: 3000\n\n",
@@ -459,7 +459,7 @@ def test_media_types_in_odd_forms(name: str, value: str) -> None:
     assert events[0] == Data("message", "a")
 
 
-# --- PEERS.md 3: what users ask for most, by rank ---
+# --- what users ask for most, by rank ---
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_array(indent: int | None) -> None:
     assert outcome.events == SAID
 
 
-# --- Q14: older models write STOP from the start ---
+# --- older models write STOP from the start ---
 
 EACH_STOPS = [part({"text": text}, finishReason="STOP") for text in "abc"]
 SAID_EACH = [Token("a"), Token("b"), Token("c")]

@@ -125,7 +125,7 @@ def test_every_prefix_is_a_truncation_until_the_finish() -> None:
 )
 @pytest.mark.parametrize("sentinel", [DONE, b""])
 def test_reasons(payload: Any, reason: Any, raw: str | None, sentinel: bytes) -> None:
-    """Q17: with [DONE] or without."""
+    """with [DONE] or without."""
     got = read([wire(payload) + sentinel], "vercel-ui").events
     assert got == [Finished(0, reason, raw), Done(reason)]
 

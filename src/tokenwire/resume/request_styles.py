@@ -81,7 +81,7 @@ _GEMINI: Final = RequestStyle(
     content="parts",
     blocks=True,
     prefill=Prefill(),
-    prefill_when=never,  # [M] several models do, others begin anew
+    prefill_when=never,  # unverified: several models do, others begin anew
 )
 
 STYLES: Final[Mapping[str, RequestStyle]] = {
@@ -98,7 +98,7 @@ STYLES: Final[Mapping[str, RequestStyle]] = {
     ),
     "cohere-v1": RequestStyle(turns=(), prompt=("message",)),
     "cohere-v2": RequestStyle(),
-    # [M] the partial mode of the compatible endpoint
+    # Unverified: the partial mode of the compatible endpoint
     "dashscope": RequestStyle(
         turns=("input", "messages"), prompt=("input", "prompt"), prefill=PROFILES["qwen"].prefill
     ),
@@ -107,7 +107,9 @@ STYLES: Final[Mapping[str, RequestStyle]] = {
     "llamacpp": RequestStyle(turns=(), prompt=("prompt",), raw_when=always),
     "lmstudio": RequestStyle(turns=(), prompt=("input",)),
     "mistral": RequestStyle(prefill=PROFILES["mistral"].prefill),
-    "ollama-chat": RequestStyle(prefill=PROFILES["ollama"].prefill),  # [M] most templates do
+    "ollama-chat": RequestStyle(
+        prefill=PROFILES["ollama"].prefill
+    ),  # unverified: most templates do
     "ollama-generate": RequestStyle(turns=(), prompt=("prompt",), raw_when=_is_raw),
     "openai-chat": RequestStyle(),
     "openai-completions": RequestStyle(turns=(), prompt=("prompt",), raw_when=always),

@@ -62,7 +62,7 @@ STATES: Final[Mapping[str, Reason]] = {
     "input-required": "pause",
     "auth-required": "pause",
     "canceled": "cancelled",
-    "cancelled": "cancelled",  # [M]
+    "cancelled": "cancelled",  # unverified: a British spelling
     "rejected": "refusal",
     "failed": "error",
 }
@@ -286,7 +286,7 @@ def _unwrap(result: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
 
 
 def _parts(holder: Mapping[str, Any]) -> list[Any]:
-    parts = holder.get("parts") or holder.get("content")  # 0.3 called it so over HTTP [M]
+    parts = holder.get("parts") or holder.get("content")  # 0.3 called it so over HTTP (unverified)
     return [parts] if is_mapping(parts) else list_of(parts)
 
 
@@ -320,7 +320,7 @@ def _events_of(holder: Mapping[str, Any], number: int, frame: Frame) -> list[Eve
         if not text and fields.get("text") != "":
             events.append(Data(kind_of(fields), part, 0, number, frame=frame))
         elif text and is_mapping(metadata) and metadata.get("adk_thought") is True:
-            events.append(Reasoning(text, 0, number, frame=frame))  # [M] Google's ADK
+            events.append(Reasoning(text, 0, number, frame=frame))  # Google's ADK, unverified
         elif text:
             events.append(Token(text, 0, number, frame=frame))
     return events
@@ -362,8 +362,8 @@ A2A = Dialect(
         " gives a snapshot first, of which only news is said, and no cursor; pieces that were"
         " missed are not sent again",
         quirks=(
-            "Q2: the Python server ends lines with CRLF",
-            "Q4: texts may hold U+2028, which is no line end",
+            "the Python server ends lines with CRLF",
+            "texts may hold U+2028, which is no line end",
             "append: false on a known artifact replaces it: a Reset, unless it only goes on",
             "a last status that repeats an artifact is not said again",
             "the message of a working task is a note: Data of kind status",

@@ -229,7 +229,7 @@ class Decoder:
         if kind in ("REASONING_START", "REASONING_MESSAGE_START", "THINKING_TEXT_MESSAGE_START"):
             self._thoughts.get(wire.message_id)
             return []
-        if kind == "THINKING_TEXT_MESSAGE_CONTENT":  # [M] before 1.0, without ids
+        if kind == "THINKING_TEXT_MESSAGE_CONTENT":  # before 1.0, unverified
             return self._think(wire, delta, frame)
         return [] if kind in _SILENT else [Unknown(frame=frame)]
 
@@ -311,7 +311,7 @@ class Decoder:
         events: list[Event] = []
         if wire.result is not None:
             events.append(Data("result", wire.result, frame=frame))
-        outcome = wire.outcome if is_mapping(wire.outcome) else {"type": wire.outcome}  # [M] a word
+        outcome = wire.outcome if is_mapping(wire.outcome) else {"type": wire.outcome}  # or a word
         interrupts = outcome.get("interrupts")
         if is_list(interrupts):
             events += [Data("interrupt", one, frame=frame) for one in interrupts]

@@ -241,7 +241,7 @@ COZE = Dialect(
         errors='event: error, {"code", "msg"}; conversation.chat.failed; a workflow\'s Error',
         heartbeats="event: ping, without a meaning",
         quirks=(
-            "Q1: no space behind the colons",
+            "no space behind the colons",
             'done has the data "[DONE]" in quotes, or a link for debugging',
             "conversation.message.completed has the message whole: what its pieces lacked is said,"
             " and where it is no continuation of them it is a Reset of its part",

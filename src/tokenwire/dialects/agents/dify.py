@@ -145,7 +145,7 @@ class Decoder:
                     return _odd(kind, wire.data, frame)
                 return (Token(text, frame=frame),)
             case "reasoning_chunk":
-                # [M] The field's name; ``text`` is what the other chunk has.
+                # Unverified: the field's name; ``text`` is what the other chunk has.
                 if not (text := _text_in(wire.data, "reasoning", "text")):
                     return _odd(kind, wire.data, frame)
                 return (Reasoning(text, frame=frame),)
@@ -289,8 +289,8 @@ DIFY = Dialect(
         resume="none that is exact: GET /workflow/{workflow_run_id}/events goes on with what comes"
         " next, or with a snapshot, and has no cursor: text would be missing or come twice",
         quirks=(
-            "Q8: event: ping has no data.",
-            "Q10: the type stands in the JSON, under event.",
+            "event: ping has no data.",
+            "the type stands in the JSON, under event.",
             "A chatflow sends workflow_finished and message_end, in either order, and"
             " message_replace may come between them: only message_end completes a message, and the"
             " workflow says why it ended. A workflow alone has no message_end.",

@@ -137,7 +137,7 @@ class Decoder:
             case "data" if is_answer(value):
                 self._run.receive(value, frame, events, whole=False)
                 self._end_required = True
-            case "heartbeat" | "ping":  # [M]
+            case "heartbeat" | "ping":  # unverified
                 events.append(Heartbeat(mode, frame=frame))
             case "":
                 error = find_error(value)
@@ -259,8 +259,8 @@ def langgraph(*, end_required: bool = False) -> Dialect:
             " true; the events of others have no id, and are lost. At another origin it is sent"
             " without credentials. LangServe cannot resume",
             quirks=(
-                "Q8: LangServe's end has no data",
-                "Q23: messages/partial repeats the whole message each time",
+                "LangServe's end has no data",
+                "messages/partial repeats the whole message each time",
                 "the platform sends no end. In the modes checkpoints and debug a last checkpoint"
                 " with nothing next proves the run over, in events the end of the graph's own run."
                 " Without them EOF completes a run only behind a message that a model of the graph"

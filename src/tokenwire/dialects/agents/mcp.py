@@ -351,10 +351,10 @@ MCP = Dialect(
         " the POST again; from 2026-07-28 on there is none, and closing the stream cancels the"
         " request",
         quirks=(
-            "Q2: the Python server ends lines with CRLF",
-            "Q4: results may hold U+2028, which is no line end",
-            "Q7: comments may come before the first message",
-            "Q8: the priming event has an id and empty data: a heartbeat that moves the cursor",
+            "the Python server ends lines with CRLF",
+            "results may hold U+2028, which is no line end",
+            "comments may come before the first message",
+            "the priming event has an id and empty data: a heartbeat that moves the cursor",
             "a server may answer with one JSON document in place of the event stream",
             "2025-03-26: the responses to a batch are choices 0, 1, ..., in an event each or in an"
             " array in one event. A Session knows their number from the request; mcp(answers=2)"

@@ -535,14 +535,13 @@ ANTHROPIC_MESSAGES = Dialect(
         resume="none; a new request may go on from the text so far, on models that take a last"
         " message of the assistant",
         quirks=(
-            "Q9, Q10: the type is read from the JSON, else from event:, which may stand behind the"
-            " data.",
-            "Q11: objects are padded with spaces to hide their length.",
-            "Q22: an overloaded service answers with status 200 and an error as the first event.",
-            "Q26: the counts of message_delta replace those of message_start; null says nothing.",
-            "Q30: a gateway may send message_start twice: with the same id it says nothing, with"
+            "the type is read from the JSON, else from event:, which may stand behind the data.",
+            "objects are padded with spaces to hide their length.",
+            "an overloaded service answers with status 200 and an error as the first event.",
+            "the counts of message_delta replace those of message_start; null says nothing.",
+            "a gateway may send message_start twice: with the same id it says nothing, with"
             " another one the message before is void, told as Reset.",
-            "Q31: unknown events, as vertex_event, are Unknown.",
+            "unknown events, as vertex_event, are Unknown.",
             "A thought's signature is to be sent back as it came. Blocks that come whole are Data:"
             " redacted_thinking, results of server tools, fallback, compaction; so are stop_details"
             " of a refusal.",

@@ -244,7 +244,7 @@ BEDROCK_AGENT = Dialect(
         errors="messages whose :message-type is exception or error",
         heartbeats="messages with neither headers nor payload",
         quirks=(
-            "Q17: nothing ends the answer of an agent. The body's end behind a whole message is"
+            "nothing ends the answer of an agent. The body's end behind a whole message is"
             " taken for it once the agent answered or handed over a call; a cut between two"
             " messages cannot be told from it. A flow ends with flowCompletionEvent.",
             "chunk is the name of an event of InvokeModelWithResponseStream too; there the bytes"

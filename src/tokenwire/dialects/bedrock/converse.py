@@ -316,8 +316,8 @@ BEDROCK_CONVERSE = Dialect(
         errors="messages whose :message-type is exception or error, also behind messageStop",
         heartbeats="messages with neither headers nor payload",
         quirks=(
-            "Q11: a random p hides the length of every payload.",
-            "Q39: usage follows messageStop, and an exception may: Done comes at EOF.",
+            "a random p hides the length of every payload.",
+            "usage follows messageStop, and an exception may: Done comes at EOF.",
             "Only blocks of tool calls and of data are opened; those of text just begin.",
             "A tool call without arguments has none at all, not even {}; it is complete unless"
             " max_tokens may have cut it right there. Others are when their JSON is whole.",

@@ -155,7 +155,7 @@ class ChoicesDecoder:
 
 
 def _as_openai(choice: Any) -> Any:
-    """Mistral's and DeepSeek's choices [M]: the message is a piece, not the whole."""
+    """Mistral's and DeepSeek's choices, unverified: the message is a piece, not the whole."""
     if not is_mapping(choice) or choice.get("finish_reason"):
         return choice
     word = choice.get("stop_reason")  # elsewhere it may be the number of a token

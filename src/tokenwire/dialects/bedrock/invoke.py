@@ -191,8 +191,8 @@ BEDROCK_INVOKE = Dialect(
         errors="messages whose :message-type is exception or error, also behind the end",
         heartbeats="messages with neither headers nor payload",
         quirks=(
-            "Q11: a random p hides the length of every chunk.",
-            "Q39: an exception may follow the end that the inner wire proves: Done comes at EOF.",
+            "a random p hides the length of every chunk.",
+            "an exception may follow the end that the inner wire proves: Done comes at EOF.",
             "The first chunk tells the family: Anthropic, Nova, Cohere, Titan, Meta, Claude 2,"
             " or choices as OpenAI has them.",
             'amazon-bedrock-invocationMetrics in the last chunk is Data("metrics"), and Usage'

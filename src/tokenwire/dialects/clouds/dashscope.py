@@ -292,9 +292,9 @@ def dashscope(*, cumulative: bool | None = None) -> Dialect:
             ),
             heartbeats=":HTTP_STATUS/200, a comment in each event",
             quirks=(
-                "Q1: no space behind the colon of data:",
-                'Q15: while an answer runs its finish_reason is the word "null"',
-                "Q23: texts are whole each time, unless incremental_output is asked for or the"
+                "no space behind the colon of data:",
+                'while an answer runs its finish_reason is the word "null"',
+                "texts are whole each time, unless incremental_output is asked for or the"
                 " model knows nothing else; found out, or told with dashscope(cumulative=...)",
                 "content is a list for multimodal models",
             ),

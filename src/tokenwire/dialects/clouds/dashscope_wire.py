@@ -109,7 +109,7 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
-    "content_filter": "content_filter",  # [M]
+    "content_filter": "content_filter",  # unverified
 }
 """Anything else is ``other``."""
 

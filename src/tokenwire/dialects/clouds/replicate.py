@@ -124,7 +124,7 @@ REPLICATE = Dialect(
     decoder=Decoder,
     encoder=Encoder,
     terminator="event: done",
-    # [M]: the events have ids, and no document says that the server reads one back.
+    # Unverified: the events have ids, and no document says that the server reads one back.
     resumption=Resumption(method="last_event_id", kind="id", field="Last-Event-ID header"),
     marks=(("@event=output",), ("@event=logs",)),
     notes=Notes(
@@ -139,8 +139,8 @@ REPLICATE = Dialect(
         ' {"reason": "error"}',
         resume="GET of the same URL with Last-Event-ID; every event has an id",
         quirks=(
-            "Q36: spaces at the beginning of a piece count; only the one behind data: goes.",
-            "Q37: line ends in a piece come as several data: lines.",
+            "spaces at the beginning of a piece count; only the one behind data: goes.",
+            "line ends in a piece come as several data: lines.",
             "The stream has no usage: it stands in metrics of GET /predictions/{id}.",
             "Models that make files send data: URLs, or addresses at replicate.delivery: Data of"
             " kind file.",

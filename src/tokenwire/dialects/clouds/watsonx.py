@@ -218,7 +218,7 @@ WATSONX = Dialect(
         errors='event: error, {"errors": [{"code", "message"}], "status_code"}',
         heartbeats="an empty object, mostly as the first event",
         quirks=(
-            "Q8: the first event may be empty, or an empty object: a heartbeat",
+            "the first event may be empty, or an empty object: a heartbeat",
             "the input is counted in the first event only; 0 in those behind it is no count",
             "warnings about the model come as Data of kind warnings, once",
         ),

@@ -166,9 +166,9 @@ WORKERS_AI = Dialect(
         quirks=(
             "both forms come on one route, also in one stream",
             "response may be a number or an object: it is written out",
-            "Q11: p is padding",
-            "Q13: a finish reason is rare, so [DONE] ends the answer; the reason is other then",
-            "Q27: tool calls come whole, without index and mostly without id",
+            "p is padding",
+            "a finish reason is rare, so [DONE] ends the answer; the reason is other then",
+            "tool calls come whole, without index and mostly without id",
         ),
         doubtful=(
             "the padding p, and errors in mid-stream",

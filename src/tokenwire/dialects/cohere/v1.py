@@ -341,7 +341,7 @@ COHERE_V1 = Dialect(
         text='.text of lines with .event_type "text-generation"',
         errors='stream-end with .finish_reason "TIMEOUT", "ERROR" or one that begins so',
         quirks=(
-            "Q24: stream-end repeats the whole answer under .response; of its text that is"
+            "stream-end repeats the whole answer under .response; of its text that is"
             " given which no piece brought.",
             "tool-calls-generation repeats the calls of tool-calls-chunk; it then only ends them.",
             "Calls have no ids, and a finish with calls is COMPLETE: it is read as tool_calls.",

@@ -139,7 +139,7 @@ class Decoder:
             case "message-end":
                 return self._receive_end(delta, frame)
             case kind:
-                wrong = wire.error or (None if kind else wire.message)  # [M]
+                wrong = wire.error or (None if kind else wire.message)  # unverified
                 if wrong:
                     return (read_error(wrong).event(frame),)
                 return (Unknown(frame=frame),)
@@ -196,8 +196,8 @@ COHERE_V2 = Dialect(
         text="content-delta: .delta.message.content.text",
         errors='message-end with .delta.finish_reason "ERROR" or "TIMEOUT", and .delta.error',
         quirks=(
-            "Q10: the type stands in event: and in the JSON; either alone is read.",
-            "Q16, Q17: [DONE] follows message-end, after an error too; it proves nothing.",
+            "the type stands in event: and in the JSON; either alone is read.",
+            "[DONE] follows message-end, after an error too; it proves nothing.",
             "Content blocks and tool calls have indexes of their own, both from 0.",
             "The plan before tool calls, tool-plan-delta, is Data, of the kind tool_plan.",
             "A tool call without arguments has none at all, not even {}.",

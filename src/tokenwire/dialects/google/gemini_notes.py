@@ -27,11 +27,11 @@ _RESUME: Final = (
     " new request that goes on"
 )
 _QUIRKS: Final = (
-    "Q26: usageMetadata is cumulative and comes with every chunk; the last one counts.",
-    "Q27: calls have no index and mostly no id: they are told apart by their order.",
-    "Q28: arguments come as an object, whole; on Vertex also in patches (partialArgs), of which the"
+    "usageMetadata is cumulative and comes with every chunk; the last one counts.",
+    "calls have no index and mostly no id: they are told apart by their order.",
+    "arguments come as an object, whole; on Vertex also in patches (partialArgs), of which the"
     " last may not say that it is the last.",
-    "Q43: gateways glue several chunks into one.",
+    "gateways glue several chunks into one.",
     "A call finishes with STOP: told as tool_calls. A blocked prompt has no candidates, but a"
     " blockReason.",
     "Code Assist puts each chunk into an object, as its response.",
@@ -49,11 +49,11 @@ SSE_NOTES: Final = Notes(
     request="POST /v1beta/models/{model}:streamGenerateContent?alt=sse",
     text=_TEXT,
     errors='data: {"error": {"code", "message", "status"}}, or the same object in lines of its own,'
-    " without data: (Q19)",
+    " without data:",
     resume=_RESUME,
     quirks=(
-        "Q2: lines end in CRLF.",
-        "Q14: older models write finishReason STOP into every chunk, and an event stream has no"
+        "lines end in CRLF.",
+        "older models write finishReason STOP into every chunk, and an event stream has no"
         " terminator: a body that ends cleanly behind such a chunk is believed. Where the"
         " connection broke it is not, unless the answer's tokens were counted with a STOP for the"
         " first time. Ask such a model without alt=sse: an array is closed.",
@@ -70,7 +70,7 @@ ARRAY_NOTES: Final = Notes(
     " array",
     resume=_RESUME,
     quirks=(
-        "Q14: older models write finishReason STOP into every chunk: the closing bracket decides.",
+        "older models write finishReason STOP into every chunk: the closing bracket decides.",
         *_QUIRKS,
     ),
     doubtful=(

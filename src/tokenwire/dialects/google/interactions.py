@@ -361,7 +361,7 @@ GEMINI_INTERACTIONS = Dialect(
         " continuation_token, told as Data, begins a new answer from its last checkpoint: what came"
         " after that is generated again",
         quirks=(
-            "Q10: what an event is stands in event_type, mostly in event: too.",
+            "what an event is stands in event_type, mostly in event: too.",
             "[DONE], as event: done, follows interaction.completed and proves nothing without it.",
             "An empty thought_signature says nothing.",
             "A call is complete when its step is closed or the interaction ends, and its JSON is"

@@ -60,9 +60,9 @@ class AccentDeltaWire(DeltaWire, gc=False, frozen=True, forbid_unknown_fields=Tr
 class AccentChoiceWire(ChoiceWire, gc=False, frozen=True, forbid_unknown_fields=True):
     delta: AccentDeltaWire | None = None
     message: AccentDeltaWire | None = None  # MiniMax, Perplexity: the whole answer once more
-    usage: UsageWire | None = None  # Moonshot's older form [M]
+    usage: UsageWire | None = None  # Moonshot's older form (unverified)
     error: Any = None  # OpenRouter
-    content_filter_offsets: Any = None  # Azure, asynchronous: the text that they judge [M]
+    content_filter_offsets: Any = None  # Azure, asynchronous: the text that they judge (unverified)
     content_filter_raw: Any = None
     content_filter_result: Any = None
     trace_details: Any = None  # Writer

@@ -13,8 +13,8 @@ from tokenwire.dialects import Resumption
 from tokenwire.request import Known, Request, segment
 
 # AI Gateway's address up to the gateway's name. The first is what a Worker's binding calls, and
-# the one of which it is known that runs can be resumed there. [M] that the public address, which
-# has the account in it and is otherwise built the same, will do it too.
+# the one of which it is known that runs can be resumed there. Unverified: that the public address,
+# which has the account in it and is otherwise built the same, will do it too.
 _GATEWAY: Final = re.compile(
     r"https?://[^?#]+?/ai-gateway/gateways/[^/?#]+"
     r"|https://gateway\.ai\.cloudflare\.com/v1(/[^/?#]+){2}"

@@ -320,9 +320,9 @@ OPENAI_ASSISTANTS = Dialect(
         errors="event: error, or thread.run.failed with last_error",
         resume="none: ask for the run until it is over, then for its messages",
         quirks=(
-            "Q10: what an event is stands in event: alone. Where a gateway drops that, it is read"
+            "what an event is stands in event: alone. Where a gateway drops that, it is read"
             " from object and status.",
-            "Q24: thread.message.completed repeats the message; it is not said again.",
+            "thread.message.completed repeats the message; it is not said again.",
             "thread.run.requires_action ends the stream: told as tool_calls. What follows comes"
             " with the request that submits the outputs.",
             "thread.run.completed has the status incomplete where a token limit was met, or the"

@@ -242,9 +242,9 @@ OPENAI_AUDIO = Dialect(
         text="delta of transcript.text.delta",
         errors='data: {"error": {...}}',
         quirks=(
-            "Q10: the type stands in the JSON alone",
-            "Q23: the text of transcript.text.done is the whole: what the deltas lacked is told",
-            "Q32: an image is one line of megabytes; max_event_size must allow it",
+            "the type stands in the JSON alone",
+            "the text of transcript.text.done is the whole: what the deltas lacked is told",
+            "an image is one line of megabytes; max_event_size must allow it",
             "segments, with their speaker, repeat text of the deltas: they are Data",
             "no finish reason is named; it is stop",
             "image streams are read here too; see openai-images",

@@ -449,24 +449,24 @@ OPENAI_CHAT = Dialect(
         " chunk; a finish reason that means a failure",
         heartbeats="comments at some services",
         quirks=(
-            "Q12: chunks without choices, and choices without delta, are no fault",
-            "Q13: Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
+            "chunks without choices, and choices without delta, are no fault",
+            "Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
             " so it does behind audio, and for choices silent since another of them finished",
-            'Q15: a finish_reason of "" or "null" is none',
-            "Q16, Q17: [DONE] alone proves nothing, and its absence disproves nothing",
-            "Q24: a whole message at the end says again what was told; only news is told. So it is"
+            'a finish_reason of "" or "null" is none',
+            "[DONE] alone proves nothing, and its absence disproves nothing",
+            "a whole message at the end says again what was told; only news is told. So it is"
             " with a last delta that is all of the text",
-            "Q25: the same text in two fields is told once",
-            "Q26: counts replace each other, null says nothing",
-            "Q27: calls without index, with index 0 for all, without ids or with late names are"
+            "the same text in two fields is told once",
+            "counts replace each other, null says nothing",
+            "calls without index, with index 0 for all, without ids or with late names are"
             " told apart",
             "a call is complete when its arguments are whole JSON, or none, and the choice ended",
             "an index that counts chunks, as their ids do, is no choice",
             "a field that says something is Data of its name, one that nobody knows Data('extra')",
-            "Q28: arguments sent as an object are written out as JSON text",
-            "Q40, Q41: half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
-            "Q42: choices interleave; each ends by its own finish reason",
-            "Q44: <think> in the text stays in the text",
+            "arguments sent as an object are written out as JSON text",
+            "half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
+            "choices interleave; each ends by its own finish reason",
+            "<think> in the text stays in the text",
         ),
         doubtful=("Azure's asynchronous filter, errors of LM Studio: from documentation only",),
     ),

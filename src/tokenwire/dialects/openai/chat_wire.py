@@ -111,7 +111,7 @@ class ChoiceWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 
 class GroqWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     usage: UsageWire | None = None
-    error: Any = None  # why the stream was stopped early [M]
+    error: Any = None  # why the stream was stopped early (unverified)
     id: Any = None
     seed: Any = None
 
@@ -188,7 +188,7 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
-    "model_length": "length",  # Mistral [M]
+    "model_length": "length",  # Mistral, unverified
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",

@@ -30,8 +30,8 @@ OPENAI_COMPLETIONS = Dialect(
         errors='data: {"error": {...}}, with [DONE] behind it at vLLM',
         resume="none; the prompt with the partial answer behind it asks for the rest",
         quirks=(
-            "Q16: [DONE] alone proves nothing",
-            "Q42: with n > 1 the choices interleave; each ends by its own finish reason",
+            "[DONE] alone proves nothing",
+            "with n > 1 the choices interleave; each ends by its own finish reason",
             "the finish reason may stand beside the last text",
             "logprobs of a piece is Data behind its text",
         ),

@@ -30,8 +30,8 @@ OPENAI_IMAGES = Dialect(
         text="none: previews are Data of kind partial_image, images Data of kind image",
         errors='data: {"error": {...}}',
         quirks=(
-            "Q10: the type stands in the JSON alone",
-            "Q32: an image is one line of megabytes; max_event_size must allow it",
+            "the type stands in the JSON alone",
+            "an image is one line of megabytes; max_event_size must allow it",
             "Data holds the event without its usage: the image is its b64_json",
             "nothing says how many images come: Done is at the end of the body, or at [DONE]; a"
             " preview behind an image opens the answer again",

@@ -91,8 +91,8 @@ _ALL: Final = (
         hosts=("api.openai.com", "*.api.openai.com"),
         sources=("https://platform.openai.com/docs/api-reference/chat-streaming",),
         quirks=(
-            "Q11: obfuscation, a random text in every chunk, is padding",
-            "Q26: usage is null in every chunk, then comes in one without choices before [DONE]",
+            "obfuscation, a random text in every chunk, is padding",
+            "usage is null in every chunk, then comes in one without choices before [DONE]",
             "an assistant's message put last is not continued: a new turn begins",
         ),
     ),
@@ -106,7 +106,7 @@ _ALL: Final = (
         headers={"azureml-model-session": "*"},
         errors='data: {"error": {...}}; a filter that acts late ends with content_filter',
         quirks=(
-            "Q12: the first chunk has prompt_filter_results, no choices and an empty id",
+            "the first chunk has prompt_filter_results, no choices and an empty id",
             "the asynchronous filter judges text that came before, also behind the finish reason:"
             " a choice without delta, with content_filter_offsets",
         ),
@@ -122,8 +122,8 @@ _ALL: Final = (
         errors="error, with the upstream's HTTP status as code, inside an otherwise normal chunk",
         heartbeats=": OPENROUTER PROCESSING",
         quirks=(
-            "Q16: [DONE] comes behind an error too",
-            "Q25: reasoning and reasoning_details say the same; the text is told once",
+            "[DONE] comes behind an error too",
+            "reasoning and reasoning_details say the same; the text is told once",
             "images stand in delta.images",
         ),
     ),
@@ -136,8 +136,8 @@ _ALL: Final = (
         reasoning="reasoning",
         errors="event: error, then EOF without [DONE]",
         quirks=(
-            "Q17: no [DONE] comes behind an error",
-            "Q26: usage stands in x_groq of the finishing chunk",
+            "no [DONE] comes behind an error",
+            "usage stands in x_groq of the finishing chunk",
             "failed_generation, what the model wrote instead of a tool call, stays in the frame of"
             " the error tool_use_failed; only a changed request helps",
         ),
@@ -149,14 +149,14 @@ _ALL: Final = (
         sources=("https://inference-docs.cerebras.ai/api-reference/chat-completions",),
         reasoning="reasoning",
         errors='data: {"error": {...}, "status_code": 500}, or event: error',
-        quirks=("Q17: [DONE] may be missing: a finish reason and EOF are enough",),
+        quirks=("[DONE] may be missing: a finish reason and EOF are enough",),
     ),
     Profile(
         name="xai",
         vendor="xAI",
         hosts=("api.x.ai", "*.api.x.ai"),
         sources=("https://docs.x.ai/docs/guides/streaming-response",),
-        quirks=("Q15: finish_reason is absent, not null, until the end",),
+        quirks=("finish_reason is absent, not null, until the end",),
         doubtful=("citations come at the top level of a late chunk",),
     ),
     Profile(
@@ -167,7 +167,7 @@ _ALL: Final = (
         prefill=Prefill(message={"prefix": True}, path="/beta"),
         errors="error, or the finish reason insufficient_system_resource: a retry may help",
         heartbeats=": keep-alive",
-        quirks=("Q38: answers that are no stream begin with blank lines",),
+        quirks=("answers that are no stream begin with blank lines",),
         doubtful=("the prefix continuation is not verified",),
     ),
     Profile(
@@ -177,10 +177,10 @@ _ALL: Final = (
         sources=("https://docs.perplexity.ai/api-reference/chat-completions-post",),
         errors="event: error",
         quirks=(
-            "Q24: message.content beside the delta is the text so far, once more; it is not read",
-            "Q26: the counts so far stand in every chunk, as citations and search_results do",
+            "message.content beside the delta is the text so far, once more; it is not read",
+            "the counts so far stand in every chunk, as citations and search_results do",
             "the last chunk is of object chat.completion.done",
-            "Q44: reasoning models write <think> into the content, and it stays there",
+            "reasoning models write <think> into the content, and it stays there",
         ),
         doubtful=("whether [DONE] comes: a finish reason and EOF are enough",),
     ),
@@ -200,7 +200,7 @@ _ALL: Final = (
         vendor="Amazon Bedrock (Mantle)",
         hosts=("bedrock-mantle.*.api.aws", "bedrock-runtime.*.amazonaws.com"),
         sources=("https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",),
-        quirks=("Q9: event: may stand behind data:",),
+        quirks=("event: may stand behind data:",),
     ),
     Profile(
         name="together",
@@ -208,7 +208,7 @@ _ALL: Final = (
         hosts=("api.together.xyz", "api.together.ai"),
         sources=("https://docs.together.ai/reference/chat-completions",),
         reasoning="reasoning",
-        quirks=("Q25: the text stands in choices[].text and in the delta; it is told once",),
+        quirks=("the text stands in choices[].text and in the delta; it is told once",),
     ),
     Profile(
         name="fireworks",
@@ -224,9 +224,9 @@ _ALL: Final = (
         reasoning="reasoning",
         prefill=_OPEN_LAST,
         quirks=(
-            "Q16: [DONE] comes behind an error too",
-            "Q26: with continuous_usage_stats every chunk has the counts so far",
-            "Q41: NaN in logprobs is read",
+            "[DONE] comes behind an error too",
+            "with continuous_usage_stats every chunk has the counts so far",
+            "NaN in logprobs is read",
             "older servers send reasoning_content",
         ),
     ),
@@ -237,9 +237,9 @@ _ALL: Final = (
         sources=("https://docs.sglang.ai/basic_usage/openai_api_completions.html",),
         prefill=Prefill(request={"continue_final_message": True}),
         quirks=(
-            "Q16: [DONE] comes behind an error too",
-            "Q27: arguments may come before the name",
-            "Q31: frames of event sglext_ids are no part of the answer",
+            "[DONE] comes behind an error too",
+            "arguments may come before the name",
+            "frames of event sglext_ids are no part of the answer",
         ),
         doubtful=("the continuation of the last message is not verified",),
     ),
@@ -253,8 +253,8 @@ _ALL: Final = (
         errors='data: {"error": {...}}, then EOF; before 2025-09 an SSE field error:',
         heartbeats=": every sse_ping_interval, 30 s at first",
         quirks=(
-            "Q17: no [DONE] comes behind an error",
-            "Q20: the field error: is none of the standard, and read all the same",
+            "no [DONE] comes behind an error",
+            "the field error: is none of the standard, and read all the same",
         ),
     ),
     Profile(
@@ -274,8 +274,8 @@ _ALL: Final = (
         prefill=Prefill(),
         errors="none: the stream just ends, which is reported as a truncation",
         quirks=(
-            "Q21: an error of the server becomes an empty chunk, and EOF without a finish reason",
-            "Q27: parallel tool calls may all have index 0; another id begins another call",
+            "an error of the server becomes an empty chunk, and EOF without a finish reason",
+            "parallel tool calls may all have index 0; another id begins another call",
         ),
     ),
     Profile(
@@ -295,7 +295,7 @@ _ALL: Final = (
         sources=("https://platform.moonshot.ai/docs/api/chat",),
         retry_codes=("engine_overloaded_error", "rate_limit_reached_error"),
         prefill=Prefill(message={"partial": True}),
-        quirks=("Q26: older models put usage into the choice",),
+        quirks=("older models put usage into the choice",),
         doubtful=("the partial mode is not verified",),
     ),
     Profile(
@@ -305,7 +305,7 @@ _ALL: Final = (
         sources=("https://docs.z.ai/api-reference/api-code",),
         retry_codes=("1120", "1234", "1302", "1303", "1305", "1312"),
         errors="error or event: error, or the finish reason network_error: a retry may help",
-        quirks=("Q15: finish_reason is absent until the end", "sensitive is a content filter"),
+        quirks=("finish_reason is absent until the end", "sensitive is a content filter"),
     ),
     Profile(
         name="minimax",
@@ -315,9 +315,9 @@ _ALL: Final = (
         retry_codes=("1000", "1001", "1002", "1024", "1033"),
         errors="base_resp with a status_code that is not 0, with HTTP 200",
         quirks=(
-            "Q18: an error may be a JSON document instead of a stream",
-            "Q24: the last event is the whole answer once more; what was told is not told again",
-            "Q26: chunks have counts of 0; the last ones count",
+            "an error may be a JSON document instead of a stream",
+            "the last event is the whole answer once more; what was told is not told again",
+            "chunks have counts of 0; the last ones count",
         ),
     ),
     Profile(
@@ -327,7 +327,7 @@ _ALL: Final = (
         sources=("https://help.aliyun.com/zh/model-studio/error-code",),
         retry_codes=("throttling*", "limit_requests", "limit_burst_rate", "serviceunavailable*"),
         prefill=Prefill(message={"partial": True}),
-        quirks=('Q15: finish_reason may be the text "null"',),
+        quirks=('finish_reason may be the text "null"',),
         doubtful=("the partial mode is not verified",),
     ),
     Profile(
@@ -336,7 +336,7 @@ _ALL: Final = (
         hosts=("*.snowflakecomputing.com",),
         sources=("https://docs.snowflake.com/en/user-guide/snowflake-cortex/cortex-rest-api",),
         finish_optional=True,
-        quirks=("Q13: no chunk ever has a finish reason, so [DONE] ends the answer",),
+        quirks=("no chunk ever has a finish reason, so [DONE] ends the answer",),
     ),
     Profile(
         name="huggingface",
@@ -353,7 +353,7 @@ _ALL: Final = (
         retry_codes=("3007", "3008", "3040"),
         resumption=_ai_gateway.RESUMPTION,
         resume=_ai_gateway.RESUME,
-        quirks=("Q27: a tool call ends with a fragment whose id, name and arguments are null",),
+        quirks=("a tool call ends with a fragment whose id, name and arguments are null",),
     ),
     Profile(
         name="gemini",
@@ -362,7 +362,7 @@ _ALL: Final = (
         sources=("https://ai.google.dev/gemini-api/docs/openai",),
         errors='{"error": {...}}, or the same in an array',
         quirks=(
-            "Q27: tool calls have no index",
+            "tool calls have no index",
             "extra_content of a tool call holds the signature to send back; it is Data",
         ),
         doubtful=("the shape of errors is not recorded",),
@@ -373,7 +373,7 @@ _ALL: Final = (
         hosts=("ai-gateway.vercel.sh",),
         sources=("https://vercel.com/docs/ai-gateway/openai-compat",),
         reasoning="reasoning",
-        quirks=("Q25: reasoning and reasoning_details say the same; the text is told once",),
+        quirks=("reasoning and reasoning_details say the same; the text is told once",),
     ),
     Profile(
         name="mistral",
@@ -386,8 +386,8 @@ _ALL: Final = (
         errors='{"object": "error", "message", "type", "code"}, or the finish reason error',
         quirks=(
             "content is a text, or a list of blocks: thinking, text, reference",
-            'Q27: hosted models repeat the id of a call with "name": ""',
-            "Q11: p is padding",
+            'hosted models repeat the id of a call with "name": ""',
+            "p is padding",
         ),
         doubtful=("errors in mid-stream, the codes 1300 and 3505, and the prefix continuation",),
     ),
@@ -396,7 +396,7 @@ _ALL: Final = (
         vendor="Baidu Qianfan V2",
         hosts=("qianfan.baidubce.com",),
         sources=("https://cloud.baidu.com/doc/qianfan-api/index.html",),
-        quirks=("Q18: an error may be a JSON document instead of a stream",),
+        quirks=("an error may be a JSON document instead of a stream",),
     ),
     Profile(
         name="writer",
@@ -405,8 +405,8 @@ _ALL: Final = (
         sources=("https://dev.writer.com/api-reference/completion-api/chat-completion",),
         errors="event: error",
         quirks=(
-            "Q17: no [DONE] comes: a finish reason and EOF are enough",
-            "Q24: a message beside the delta says the same; it is not read",
+            "no [DONE] comes: a finish reason and EOF are enough",
+            "a message beside the delta says the same; it is not read",
         ),
     ),
 )

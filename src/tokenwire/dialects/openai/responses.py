@@ -241,7 +241,7 @@ class Decoder:
                 self._texts.annotate([wire.annotation], item, wire.content_index or 0)
             case "created" | "queued" | "in_progress":
                 self._start(response_in(wire))
-            # [M] that there is a `response.cancelled`; the status is documented.
+            # Unverified: that there is a `response.cancelled`; the status is documented.
             case "completed" | "incomplete" | "failed" | "cancelled" as status:
                 self._receive_end(response_in(wire), status, kind)
             case "done":  # of the Realtime API; some write it here, and the status tells how

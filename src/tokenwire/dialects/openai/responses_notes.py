@@ -20,20 +20,20 @@ NOTES: Final = Notes(
     resume="GET /v1/responses/{id}?stream=true&starting_after={sequence_number} goes on behind"
     ' that event, if the answer was asked for with "background": true; any other is lost',
     quirks=(
-        "Q9: Bedrock Mantle writes event: behind data:.",
-        "Q10: OpenRouter has no event: lines; the type is read from the JSON first.",
-        "Q11: obfuscation in deltas hides their length.",
-        "Q16: [DONE] behind the end, as OpenRouter sends it, proves nothing without it.",
-        "Q24: .done events, items and the terminal event repeat what was said, in lines of 100"
+        "Bedrock Mantle writes event: behind data:.",
+        "OpenRouter has no event: lines; the type is read from the JSON first.",
+        "obfuscation in deltas hides their length.",
+        "[DONE] behind the end, as OpenRouter sends it, proves nothing without it.",
+        ".done events, items and the terminal event repeat what was said, in lines of 100"
         " KB and more; what no delta brought is said then, and a text that is another one than its"
         " deltas is told as Reset.",
-        "Q29: GitHub Copilot makes up a new item_id for every event; others send no indices, or 0"
+        "GitHub Copilot makes up a new item_id for every event; others send no indices, or 0"
         " for all, or shift them. Items are told apart by ids, indices, names and content.",
         "A call is complete when its item is closed or the answer completed, and its JSON whole.",
         "Done says what the client must do: tool_calls behind calls of its tools, and behind items"
         " as computer_call or mcp_approval_request, which are Data; stop where xAI ran the calls"
         " itself. Finished says what the wire calls it: tool_calls wherever a tool was called.",
-        "Q31: new events come monthly and are Unknown.",
+        "new events come monthly and are Unknown.",
         "Bedrock counts the parts of a message from 1 in its events and from 0 in the item.",
     ),
     doubtful=(

@@ -175,12 +175,12 @@ LLAMACPP = Dialect(
         resume=RESUME,
         quirks=(
             "No [DONE]: the last payload has stop true, stop_type and no text of its own.",
-            "Q20: builds before September 2025 write errors into a field of its own, error: {...}.",
-            "Q42: answers to several prompts come interleaved and stop one by one.",
+            "builds before September 2025 write errors into a field of its own, error: {...}.",
+            "answers to several prompts come interleaved and stop one by one.",
             "tokens_cached counts what is in the cache at the end; what was read from it stands in"
             " timings.cache_n.",
             "Builds before December 2024 say stopped_eos, stopped_word or stopped_limit.",
         ),
-        doubtful=("Q40: half characters in text, from tokens that are bytes; kept as they are.",),
+        doubtful=("half characters in text, from tokens that are bytes; kept as they are.",),
     ),
 )

@@ -51,7 +51,7 @@ class StatsWire(Struct, gc=False):
     input_tokens: int | None = None
     total_output_tokens: int | None = None
     reasoning_output_tokens: int | None = None
-    stop_reason: str | None = None  # [M] as the older /api/v0 has it
+    stop_reason: str | None = None  # unverified: as the older /api/v0 has it
 
 
 class ResultWire(Struct):
@@ -299,8 +299,8 @@ LMSTUDIO = Dialect(
         errors="event: error; chat.end follows it and is reported as that error",
         heartbeats="model_load.* and prompt_processing.*, while the answer has not begun",
         quirks=(
-            "Q24: chat.end repeats the whole answer; of its text, what no piece brought is said",
-            "Q28: arguments of a tool call are an object, sent whole, and no call has an id",
+            "chat.end repeats the whole answer; of its text, what no piece brought is said",
+            "arguments of a tool call are an object, sent whole, and no call has an id",
             "LM Studio runs the tools; their results are Data of kind tool_call.success or"
             " tool_call.failure",
             "the id of the response is known at the end only: Started comes a second time then",

@@ -219,11 +219,11 @@ SGLANG = Dialect(
         errors='data: {"error": {"message", "type", "code", "retryable"}}, then [DONE]; or'
         ' meta_info.finish_reason {"type": "abort", "message", "status_code"}',
         quirks=(
-            "Q16: [DONE] comes behind errors too, and proves nothing alone.",
-            "Q23: text is cumulative; a server with incremental output sends deltas, which is found"
+            "[DONE] comes behind errors too, and proves nothing alone.",
+            "text is cumulative; a server with incremental output sends deltas, which is found"
             " out from output_ids, completion_tokens and the texts. A text that does not go on from"
             " the one before is a Reset.",
-            "Q42: answers to several prompts come interleaved and finish one by one; token counts"
+            "answers to several prompts come interleaved and finish one by one; token counts"
             " are those of all of them.",
             "A server without a tokenizer sends output_ids and no text: Data of that kind.",
         ),

@@ -198,10 +198,10 @@ TGI = Dialect(
         " incomplete_generation pass, all others do not. A 4xx may hold an event stream too",
         heartbeats="an empty comment every 15 s",
         quirks=(
-            "Q1: old builds write data: without a space.",
-            "Q24: the last payload repeats the whole answer in generated_text; it is the proof of"
+            "old builds write data: without a space.",
+            "the last payload repeats the whole answer in generated_text; it is the proof of"
             " completeness and not added again. There is no [DONE].",
-            "Q41: old builds write NaN for a logprob; read all the same.",
+            "old builds write NaN for a logprob; read all the same.",
             "Without parameters.details there is neither a finish reason nor usage: the answer"
             " ends as other.",
             "With return_full_text the prompt stands in generated_text too: what is not the text of"

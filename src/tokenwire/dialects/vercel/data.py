@@ -117,7 +117,7 @@ VERCEL_DATA = Dialect(
             "The first colon of a line ends the code: the JSON behind it holds more of them.",
             "A line that does not begin with a code is no event: a bare JSON error there is an"
             " error, anything else unknown.",
-            "Q24: 9 repeats the arguments that came in pieces; they are not doubled.",
+            "9 repeats the arguments that came in pieces; they are not doubled.",
             "e ends a step and not the answer, and its usage is that of the step: it is data.",
             "Data may follow d, so Done comes at the end of the body.",
             "assistant-ui's Python server sends neither d nor 9: its tool calls are complete once"

@@ -155,7 +155,7 @@ class Decoder:
         usage: list[Usage] = []
         rest = metadata
         if is_mapping(metadata):
-            # [M] A convention of examples: the step's or the message's counts under these names.
+            # Unverified, a convention of examples: the counts of a step or message, so named.
             for name in ("totalUsage", "usage"):
                 usage = usage or read_usage(metadata.get(name), frame, final=self._over)
             rest = {**metadata}
@@ -227,11 +227,11 @@ VERCEL_UI = Dialect(
         heartbeats="the comment keep-alive, where the server is told to send it",
         resume="GET .../{id}/stream gives the whole stream again, or 204 when none is running",
         quirks=(
-            "Q16: [DONE] is sent at the end of every stream, also of one that failed: without a"
+            "[DONE] is sent at the end of every stream, also of one that failed: without a"
             " finish or abort event before it the answer is cut.",
-            "Q17: servers in other languages leave [DONE] out; the end of the body behind a finish"
+            "servers in other languages leave [DONE] out; the end of the body behind a finish"
             " is Done too.",
-            "Q24: tool-input-available repeats the input that came in pieces; it is not doubled.",
+            "tool-input-available repeats the input that came in pieces; it is not doubled.",
             "finish-step ends one call of the model, not the answer.",
             "finish without a finishReason is a stop, or tool_calls where calls wait for the"
             " client. Where a text is left open behind it, and the reason is none, other or"
