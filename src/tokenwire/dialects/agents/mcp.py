@@ -190,6 +190,7 @@ class Encoder:
         self._result: Mapping[str, Any] | None = None  # one that is no tool's
         self._beside: dict[str, Any] = {}
         self._finished = False
+        self._in_session = False  # no answer ends such a stream
 
     def __call__(self, event: Event) -> Sequence[Frame]:
         """The messages of one event.
@@ -201,10 +202,12 @@ class Encoder:
         match event:
             case Heartbeat():
                 return heartbeat(event)
-            case Error(fatal=True) if self._is_empty:
-                return _message(response(id_value(self._id), error=error_object(event)))
             case Data(kind=kind, value=value, index=0) if "/" in kind or kind in _ASIDE:
                 return self._aside(event, kind, value)
+            case _ if self._in_session:
+                raise cannot_say("mcp", event)
+            case Error(fatal=True) if self._is_empty:
+                return _message(response(id_value(self._id), error=error_object(event)))
             case Started(id=str(id)):
                 self._id = id
             case _ if self._id is None:
@@ -233,10 +236,12 @@ class Encoder:
 
     def _aside(self, event: Event, kind: str, value: Any) -> Sequence[Frame]:
         """What is no part of the result; notifications have a slash in their names."""
-        if kind == "endpoint" and isinstance(value, str):
+        if kind == "endpoint" and isinstance(value, str) and self._id is None:
+            self._in_session = True
             return (Frame(value.encode(), "endpoint"),)
-        if kind == "request" and is_mapping(value):
-            return _message(value)
+        if kind == "request" and is_mapping(value) and value.get("method"):
+            if value.get("id") is not None:  # else it is read as something else, as a result is
+                return _message(value)
         if kind in _ASIDE:
             raise cannot_say("mcp", event)
         params = {} if value is None else {"params": value}
