@@ -29,8 +29,8 @@ from tokenwire.resume.backoff import NEVER, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.deadlines import Deadlines
-from tokenwire.resume.echoes import Echoes
 from tokenwire.resume.effects import Deliver, Ended, OpenRequest, ReadData, Sleep
+from tokenwire.resume.recent_events import RecentEvents
 from tokenwire.resume.redirects import redirected
 from tokenwire.resume.session import Session
 
@@ -440,15 +440,15 @@ def test_behind_a_checkpoint_the_ids_alone_are_known() -> None:
 
 
 def test_the_memory_of_what_was_said_is_bounded() -> None:
-    echoes = Echoes()
+    recent = RecentEvents()
     for number in range(2000):
-        echoes.delivered(Frame(b"a", id=str(number)))
-        echoes.delivered(Frame(b"a", id=str(number)))
-    echoes.reconnected()
-    assert echoes.is_echo(Frame(b"a", id="1999"))
-    assert echoes.is_echo(Frame(b"a", id="976"))
-    assert not echoes.is_echo(Frame(b"a", id="975"))
-    assert not echoes.is_echo(Frame(b"a", id="1999"))
+        recent.add(Frame(b"a", id=str(number)))
+        recent.add(Frame(b"a", id=str(number)))
+    recent.reconnected()
+    assert recent.is_repeated(Frame(b"a", id="1999"))
+    assert recent.is_repeated(Frame(b"a", id="976"))
+    assert not recent.is_repeated(Frame(b"a", id="975"))
+    assert not recent.is_repeated(Frame(b"a", id="1999"))
 
 
 # --- time ---

@@ -11,8 +11,8 @@ from tools.simulate import Server, main
 
 from tokenwire.cursor import Cursor
 from tokenwire.request import Request
-from tokenwire.resume import cursor
-from tokenwire.resume.cursor import Place
+from tokenwire.resume import place
+from tokenwire.resume.place import Place
 from tokenwire.resume.tail import Tail
 from tokenwire.resume.taken import Taken
 
@@ -51,11 +51,11 @@ def test_a_server_that_leaves_something_out_is_found_out(
     assert "instead of" in capsys.readouterr().out
 
 
-def _moves_with_all(self: Place, place: Cursor) -> bool:
+def _moves_with_all(self: Place, cursor: Cursor) -> bool:
     """The cursor moves with old places too."""
-    if place.value is None or place.value == self.cursor.value:
+    if cursor.value is None or cursor.value == self.cursor.value:
         return False
-    self.cursor = place
+    self.cursor = cursor
     return True
 
 
@@ -63,7 +63,7 @@ def _moves_with_all(self: Place, place: Cursor) -> bool:
     ("owner", "name", "planted", "found"),
     [
         # Frames are left out by their names alone.
-        (cursor, "digest_of", lambda frame, ignored: b"same", "glued"),
+        (place, "digest_of", lambda frame, ignored: b"same", "glued"),
         (Place, "_gap_before", lambda self, value: None, "lost"),
         # A request is sent again until the first token came.
         (Taken, "__bool__", lambda self: "Token" in self.sign, "repeated"),

@@ -32,15 +32,12 @@ from tokenwire.events import (
     Error,
     ErrorKind,
     Event,
-    Heartbeat,
     Opened,
     Reason,
     Reconnecting,
     Started,
     Token,
-    Unknown,
 )
-from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import Signal, StreamParser
 from tokenwire.request import Known, Request, words_of
@@ -49,10 +46,9 @@ from tokenwire.resume.backoff import GiveUp, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint, fingerprint, kept, kept_id
 from tokenwire.resume.circuit import Permit, Refusal
-from tokenwire.resume.cursor import STARTS, Place
+from tokenwire.resume.cursor import differs, kept_cursor, start_of
 from tokenwire.resume.deadlines import PROGRESS, Clocks, Deadlines
 from tokenwire.resume.defaults import DEFAULT_RETRY, SOURCE_RETRY, default_deadlines
-from tokenwire.resume.echoes import Echoes
 from tokenwire.resume.effects import (
     CloseResponse,
     Deliver,
@@ -62,9 +58,11 @@ from tokenwire.resume.effects import (
     ReadData,
     Sleep,
 )
+from tokenwire.resume.places import place_of
 from tokenwire.resume.plan import BROKEN, Plan, Planner, Strategy, is_live
 from tokenwire.resume.redirects import REDIRECTS, redirected
 from tokenwire.resume.replay import Digest, Replay
+from tokenwire.resume.tail import says_something
 from tokenwire.resume.taken import Taken
 
 if TYPE_CHECKING:
@@ -72,17 +70,7 @@ if TYPE_CHECKING:
     from tokenwire.resume.seam import Policy
 
 
-# Types of events are compared, for an `isinstance` that fails costs four times as much.
-_UNCOUNTED: Final = frozenset({Heartbeat, Started})
 _OF_CONNECTIONS: Final = frozenset({Opened, Reconnecting})
-
-
-def _is_counted(event: Event) -> bool:
-    """Is it of what an answer says? An identity may be told again, and noise comes anywhere."""
-    if type(event) is Unknown:
-        return event.frame is not None and event.frame.data is not None
-    return type(event) not in _UNCOUNTED
-
 
 _FEW: Final = 8  # effects that a list may hold: to take the first of it moves all others
 
@@ -92,11 +80,6 @@ _NO_PIECES: Final[list[tuple[bytes, Cursor | None]]] = []
 _NOTHING_KNOWN: Final = Known()
 
 _RESTART: Final = "a restart that was asked for"
-
-
-def _is_none(frame: Frame) -> bool:
-    """Nothing is left out; but an id stays in force over connections."""
-    return False
 
 
 class _Phase(Enum):
@@ -165,7 +148,6 @@ class Session:
         "_digest",
         "_done",
         "_drop_echoes",
-        "_echoes",
         "_effects",
         "_elapsed",
         "_elsewhere",
@@ -257,7 +239,7 @@ class Session:
         self._permit: Permit | None = None
         self._joining: Replay | Continued | None = None
         self._seam: Policy = seam
-        self._drop_echoes = drop_echoes and self._live
+        self._drop_echoes = drop_echoes
         # The whole text is needed to go on from it, and for nothing else.
         self._answer = (
             deepcopy(partial or Completion())
@@ -274,8 +256,7 @@ class Session:
         """Where an answer is that nobody asked for yet."""
         # An event source may be told where to begin, as if it had been there before.
         first = (request.header("Last-Event-ID") or None) if self._live else None
-        resumption = self.dialect.resumption
-        cursor = STARTS["id" if resumption is None else resumption.kind]
+        cursor = start_of(self.dialect.resumption)
         if first is not None:
             cursor = replace(cursor, value=first)
         return Checkpoint(
@@ -285,16 +266,18 @@ class Session:
     def _restore(self, checkpoint: Checkpoint) -> None:
         self._taken = Taken("a checkpoint says so" if checkpoint.begun else "")
         if self._taken:
-            self._place = Place(
+            self._place = place_of(
                 self.dialect.resumption,
                 checkpoint.cursor,
                 checkpoint.places,
                 checkpoint.tail,
                 checkpoint.head,
+                drop_repeated=self._drop_echoes,
             )
             self._known = Known(checkpoint.id, checkpoint.headers)
         else:
-            self._place, self._known = Place(self.dialect.resumption), _NOTHING_KNOWN
+            self._place = place_of(self.dialect.resumption, drop_repeated=self._drop_echoes)
+            self._known = _NOTHING_KNOWN
         self._backoff = checkpoint.backoff
         self._elapsed = checkpoint.elapsed
         self._digest = Digest(checkpoint.said)
@@ -303,7 +286,6 @@ class Session:
         self._parser = self._first_parser()
         self._plan = self._planner.anew()
         self._sent = self._plan.request
-        self._echoes = Echoes(self._place.evidence.names) if self._drop_echoes else None
         self._done = checkpoint.done
         if checkpoint.done is not None:  # who took the `Done` may not have got to note it
             self._effects.append(Deliver(Done(checkpoint.done)))
@@ -455,7 +437,7 @@ class Session:
         return Checkpoint(
             dialect=self.dialect.name,
             request=self._fingerprint,
-            cursor=self._place.kept_cursor,
+            cursor=kept_cursor(self._place.cursor),
             places=self._place.evidence.kept,
             tail=self._place.tail.said,
             head=self._place.tail.head,
@@ -582,27 +564,27 @@ class Session:
         if type(event) is Error and event.kind == "malformed":
             if self._reads_again(event, now):
                 return
-            self._place.hold()
+            self._place.freeze()
         if type(event) is Done and self._place.awaited:
-            self._judge(self._place.differs(), now)
+            self._judge(differs(self._place.cursor), now)
             return
         if type(event) is Started and event.id:
             self._known = replace(self._known, id=event.id)
-        if self._place.begins and _is_counted(event):
-            self._place.came(event, self._parser.cursor)
+        if self._place.begins and says_something(event):
+            self._place.begin_with(event, self._parser.cursor)
         events = [event]
-        if self._plan.behind and _is_counted(event):
+        if self._plan.behind and says_something(event):
             self._elsewhere = False
             new = self._place.tail.receive(event)
             if new is None:
-                self._judge(self._place.differs(), now)
+                self._judge(differs(self._place.cursor), now)
                 return
             events = new
         if self._joining is not None:
             was_through = self._joining.through
             events = [one for each in events for one in self._joining.receive(each)]
             if not was_through:
-                self._place.held(self._parser.cursor, through=self._joining.through)
+                self._place.replayed(self._parser.cursor, through=self._joining.through)
         if len(events) > _FEW:
             self._effects = deque(self._effects)
         for one in events:
@@ -694,9 +676,9 @@ class Session:
         if error is not None:
             self._planner.refused(self._plan, error)
         cursor = self._place.cursor
-        blank = not self._digest.channels and not self._place.told_anything
+        blank = not self._digest.channels and self._place.is_blank
         # A decoder that saw it would say something else the second time.
-        if self._place.comes_again or (blank and cursor.value is None and not self._live):
+        if self._place.will_repeat or (blank and cursor.value is None):
             self._elsewhere = True
         return self._planner.go_on(
             error,
@@ -715,32 +697,23 @@ class Session:
         self._pieces = _NO_PIECES
         self._retry_floor = self._reconnection_time()
         if plan.behind:
-            if self._echoes is not None:
-                self._echoes.reconnected()
-            if not self._live:
-                self._place.reconnected(asked_for_all=self._elsewhere)
+            self._place.reconnected(asked_for_all=self._elsewhere)
             self._parser = StreamParser(
                 self.dialect,
                 limits=self._limits,
                 behind=None if self._elsewhere else self._parser,
                 cursor=self._place.cursor.value,
-                skip=self._skip(),
+                skip=self._place.was_delivered,
             )
         else:
             # Another answer: what was known of the old one would lead astray.
-            self._place = Place(self.dialect.resumption)
+            self._place = self._place.anew()
             self._known = _NOTHING_KNOWN
             self._elsewhere = False
             self._parser = self._first_parser()
             self._joining = self._made_to_join(plan)
         if self._clocks is not None:
             self._clocks.disconnected()
-
-    def _skip(self) -> Callable[[Frame], bool]:
-        """What is left out of a connection that goes on."""
-        if self._echoes is not None:
-            return self._echoes.is_echo
-        return _is_none if self._live else self._place.was_delivered
 
     def _first_parser(self) -> StreamParser:
         """Of an answer that begins; its frames too are seen where they name places."""
@@ -758,10 +731,7 @@ class Session:
         if type(event) in _OF_CONNECTIONS:
             return
         moved = self._mark_place()
-        if self._echoes is not None and event.frame is not None:
-            self._echoes.delivered(event.frame)
-        if _is_counted(event):
-            self._place.told(event, moved=moved, within_frame=self._parser.inside_frame)
+        self._place.event_delivered(event, moved=moved, within_frame=self._parser.inside_frame)
         self._digest.add(event)
         if type(event) is Token:
             self._part = event.part

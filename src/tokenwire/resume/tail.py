@@ -1,9 +1,12 @@
-"""`Tail`: what was delivered behind the last cursor, left out where it comes once more.
+"""`Tail`: what was delivered after the last cursor, left out where it comes once more.
 
-Many services name a place only at every so many events. Asked to go on behind the last name, they
+Decided here: what of an event is new after the cursor. Not here: where the cursor is, and what is
+done where nothing can be joined.
+
+Many services name a place only at every so many events. Asked to go on after the last name, they
 send again what came after it, for more than the name no client can tell them. So what was
 delivered since is known here by its length and two checksums, and what comes first over the next
-connection must be the same; only what is behind it is new. Where a service cuts its pieces makes
+connection must be the same; only what follows it is new. Where a service cuts its pieces makes
 no difference.
 
 Where the beginning of a stream names no places, what comes before the first name over a connection
@@ -17,7 +20,9 @@ text before the cursor, which a `Reset` would have to give again, is not kept. S
 
 from __future__ import annotations
 
-from tokenwire.events import Data, Done, Event, Reasoning
+from typing import Final
+
+from tokenwire.events import Data, Done, Event, Heartbeat, Reasoning, Started, Unknown
 from tokenwire.resume.replay import (
     END,
     MAX_HELD,
@@ -28,6 +33,16 @@ from tokenwire.resume.replay import (
     rest_of,
     value_of,
 )
+
+# Types of events are compared, for an `isinstance` that fails costs four times as much.
+_SAYING_NOTHING: Final = frozenset({Heartbeat, Started})
+
+
+def says_something(event: Event) -> bool:
+    """Is it of what an answer says? An identity may be told again, and noise comes anywhere."""
+    if type(event) is Unknown:
+        return event.frame is not None and event.frame.data is not None
+    return type(event) not in _SAYING_NOTHING
 
 
 class _Transcript:
@@ -59,26 +74,26 @@ def _written(event: Event) -> tuple[Channel | None, str]:
 
 
 class Tail:
-    """What was delivered behind the cursor.
+    """What was delivered after the cursor.
 
     Args:
-        said: Of a checkpoint: what was delivered behind its cursor.
+        said: Of a checkpoint: what was delivered after its cursor.
         head: Of a checkpoint: what came before the stream named any place.
     """
 
-    __slots__ = ("_again", "_head", "_held", "_maybe_head", "_told")
+    __slots__ = ("_head", "_held", "_maybe_head", "_repeated", "_said")
 
     def __init__(self, said: Said = NOTHING, head: Said = NOTHING) -> None:
         self._head = _Transcript(head)
-        self._told = _Transcript(said)
-        self._again: _Transcript | None = None  # what came once more; None: all of it did
+        self._said = _Transcript(said)
+        self._repeated: _Transcript | None = None  # what came once more; None: all of it did
         self._maybe_head = False  # until a place is named: what comes is held
         self._held: list[Event] = []  # until that is known
 
     @property
     def said(self) -> Said:
-        """What was delivered behind the cursor, for a checkpoint."""
-        return self._told.said
+        """What was delivered after the cursor, for a checkpoint."""
+        return self._said.said
 
     @property
     def head(self) -> Said:
@@ -88,7 +103,7 @@ class Tail:
     @property
     def pending(self) -> bool:
         """Not all of it came once more, or something is held."""
-        return self._again is not None or bool(self._held)
+        return self._repeated is not None or bool(self._held)
 
     def begin(self, event: Event) -> None:
         """An event came, and the stream has not named a place yet."""
@@ -96,15 +111,15 @@ class Tail:
 
     def add(self, event: Event) -> None:
         """An event was delivered, and the cursor did not move."""
-        self._told.write(event)
+        self._said.write(event)
 
     def cursor_moved(self) -> None:
         """The cursor stands behind all that was delivered."""
-        if self._told.said.length:
-            self._told = _Transcript()
+        if self._said.said.length:
+            self._said = _Transcript()
 
     def reconnected(self, *, asked_for_all: bool, prelude: bool = False) -> None:
-        """What comes next is behind the cursor, or all from the beginning.
+        """What comes next is after the cursor, or all from the beginning.
 
         Args:
             asked_for_all: It is all.
@@ -116,7 +131,7 @@ class Tail:
     def rewind(self) -> None:
         """What came so far lies before the cursor, as its names show: only now comes the tail."""
         self._held, self._maybe_head = [], False
-        self._again = _Transcript() if self._told.said.length else None
+        self._repeated = _Transcript() if self._said.said.length else None
 
     def place_named(self) -> None:
         """A new place was named: this is not the beginning of the stream once more."""
@@ -138,16 +153,16 @@ class Tail:
         return found
 
     def _compare(self, event: Event) -> list[Event] | None:
-        again, told = self._again, self._told.said
-        if again is None:
+        repeated, said = self._repeated, self._said.said
+        if repeated is None:
             return [event]
         if isinstance(event, Done):
             return None  # it ends before all of that came
-        rest = again.write(event, told.length - again.said.length)
-        if again.said.length < told.length:
+        rest = repeated.write(event, said.length - repeated.said.length)
+        if repeated.said.length < said.length:
             return []
-        if again.said != told:
+        if repeated.said != said:
             return None
-        self._again = None
-        self._told.channel = again.channel
+        self._repeated = None
+        self._said.channel = repeated.channel
         return rest_of(event, rest) if rest else []

@@ -14,8 +14,10 @@ from tokenwire.dialects.openai.ai_gateway import RESUMPTION as COUNTED_EVENTS
 from tokenwire.dialects.servers.llamacpp import RESUMPTION as COUNTED_BYTES
 from tokenwire.events import Data
 from tokenwire.frame import Frame
-from tokenwire.resume.cursor import Place
+from tokenwire.resume.counted import CountedPlace
 from tokenwire.resume.evidence import MAX_RECENT, Evidence, digest_of
+from tokenwire.resume.place import Place
+from tokenwire.resume.places import AnyPlace, place_of
 
 SSE = get_dialect("sse").resumption
 
@@ -201,14 +203,18 @@ def test_without_resumption_there_is_no_cursor() -> None:
 # --- counting ---
 
 
-def pieces(made: Place, *chunks: bytes) -> list[tuple[bytes, object]]:
+def pieces(made: AnyPlace, *chunks: bytes) -> list[tuple[bytes, object]]:
     return [
         (piece, cursor and cursor.value) for chunk in chunks for piece, cursor in made.cut(chunk)
     ]
 
 
 def test_only_where_the_service_counts() -> None:
-    assert pieces(Place(SSE), b"data: a\n\ndata: b\n\n", b"") == [(b"data: a\n\ndata: b\n\n", None)]
+    wire = b"data: a\n\ndata: b\n\n"
+    for dialect in ("sse", "event-stream"):
+        made = place_of(get_dialect(dialect).resumption)
+        assert pieces(made, wire, b"") == [(wire, None)]
+        assert not made.counted(Cursor("bytes", 9))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +231,7 @@ def test_only_where_the_service_counts() -> None:
     ],
 )
 def test_bytes(chunks: tuple[bytes, ...], expected: list[object]) -> None:
-    assert pieces(Place(COUNTED_BYTES), *chunks) == expected
+    assert pieces(CountedPlace(COUNTED_BYTES), *chunks) == expected
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"b\n\n"]), max_size=12), st.data())
@@ -236,16 +242,16 @@ def test_the_count_does_not_depend_on_how_it_is_cut(
     cuts = sorted(drawn.draw(st.sets(st.integers(0, len(wire)))))
     chunks = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
     for resumption in (COUNTED_BYTES, COUNTED_EVENTS):
-        whole = [value for _, value in pieces(Place(resumption), wire) if value is not None]
-        made = Place(resumption)
+        whole = [value for _, value in pieces(CountedPlace(resumption), wire) if value is not None]
+        made = CountedPlace(resumption)
         cut = pieces(made, *chunks)
         assert b"".join(piece for piece, _ in cut) == wire
         assert [value for _, value in cut if value is not None] == whole
 
 
-def counted(resumption: Resumption, *events: bytes) -> Place:
+def counted(resumption: Resumption, *events: bytes) -> CountedPlace:
     """Behind these."""
-    made = Place(resumption)
+    made = CountedPlace(resumption)
     for event in events:
         for _, cursor in made.cut(event):
             made.feed(cursor)
@@ -254,7 +260,7 @@ def counted(resumption: Resumption, *events: bytes) -> Place:
     return made
 
 
-def again(made: Place, wire: bytes) -> list[bytes]:
+def again(made: CountedPlace, wire: bytes) -> list[bytes]:
     """What is new of a connection that brings this."""
     told: list[bytes] = []
     for piece, cursor in made.cut(wire):
@@ -306,12 +312,12 @@ def test_events_that_are_all_alike_prove_nothing() -> None:
 
 def test_behind_a_checkpoint_all_is_asked_for() -> None:
     first = counted(COUNTED_EVENTS, *MANY)
-    made = Place(COUNTED_EVENTS, first.cursor, first.evidence.kept)
+    made = CountedPlace(COUNTED_EVENTS, first.cursor, first.evidence.kept)
     assert made.asks.value == 0
     made.reconnected(asked_for_all=True)
     assert again(made, b"".join(MANY) + b"new\n\n") == [b"new\n\n"]
     changed = [*MANY[:5], b"x\n\n", *MANY[6:]]
-    made = Place(COUNTED_EVENTS, first.cursor, first.evidence.kept)
+    made = CountedPlace(COUNTED_EVENTS, first.cursor, first.evidence.kept)
     made.reconnected(asked_for_all=True)
     assert again(made, b"".join(changed) + b"new\n\n") == []
 
@@ -322,9 +328,13 @@ def test_every_event_is_counted_whatever_ends_its_lines(end: bytes) -> None:
     wire = b"".join(block.replace(b"\n", end) + 2 * end for block in blocks)
     for size in range(1, len(wire)):
         chunks = [wire[at : at + size] for at in range(0, len(wire), size)]
-        counts = [value for _, value in pieces(Place(COUNTED_EVENTS), *chunks) if value is not None]
+        counts = [
+            value for _, value in pieces(CountedPlace(COUNTED_EVENTS), *chunks) if value is not None
+        ]
         assert counts == [1, 2, 3, 4]
-        ends = [value for _, value in pieces(Place(COUNTED_BYTES), *chunks) if value is not None]
+        ends = [
+            value for _, value in pieces(CountedPlace(COUNTED_BYTES), *chunks) if value is not None
+        ]
         behind = (end + end)[: len(end) + 1]
         assert ends == [at.end() for at in re.finditer(re.escape(behind), wire)]
 
@@ -383,12 +393,12 @@ def test_what_is_new_before_the_place_came_is_another_answer() -> None:
 
 
 def test_ids_of_an_event_source_may_come_again() -> None:
-    made = Place(get_dialect("event-stream").resumption)
+    made = place_of(get_dialect("event-stream").resumption)
     for id in ("1", "2", "1"):
         assert made.delivered(Cursor("id", id))
     assert not made.admits
     assert made.evidence.names == ("2", "1")
-    made.told(Data("message", "a"), moved=False, within_frame=False)
+    made.event_delivered(Data("message", "a"), moved=False, within_frame=False)
     assert not made.tail.said.length
 
 
