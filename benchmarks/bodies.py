@@ -102,7 +102,7 @@ def openai_chat(tokens: int) -> Body:
 
 
 def anthropic_messages(tokens: int) -> Body:
-    """An answer with so many text deltas, some thinking before it and a tool call behind it."""
+    """An answer with so many text deltas, some thinking before it and a tool call after it."""
     rng = random.Random(20261106)
     pieces = cycle(_PIECES)
     texts = ["".join(islice(pieces, rng.randint(1, 4))) for _ in range(tokens)]

@@ -93,7 +93,7 @@ def recorded_rows(
     others: dict[str, Open],
     demands: dict[str, Sequence[Demand]],
 ) -> Iterator[Row]:
-    """Recorded answers, one behind the other, each with a parser or a stream of its own."""
+    """Recorded answers, one after the other, each with a parser or a stream of its own."""
     if scale.quick:
         recorded = recorded[:3]
     if not recorded:

@@ -45,7 +45,7 @@ html_title = f"tokenwire {release}"
 
 def _keep_first_line(app, what, name, obj, options, lines):
     # Napoleon takes what stands before a colon in an attribute's docstring for its type. Ours are
-    # sentences; behind a blank line it leaves them alone.
+    # sentences; after a blank line it leaves them alone.
     if what in ("attribute", "data", "property"):
         lines.insert(0, "")
 

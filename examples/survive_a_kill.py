@@ -4,7 +4,7 @@ Start the test server first, in another terminal: tokenwire serve --rate 20
 Then run this, kill it in mid-answer (kill -9), and run it again.
 
 Two writes can be torn apart: text that is saved without its place comes twice, a place without its
-text leaves a hole. So a piece of text and the place behind it are saved in one transaction. What is
+text leaves a hole. So a piece of text and the place after it are saved in one transaction. What is
 shown comes out of what is saved, and after it: a terminal knows no transactions.
 """
 

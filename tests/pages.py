@@ -2,9 +2,9 @@
 
 Three ways to promise an output, and each is checked:
 
-- ``# -> text`` behind or below a statement: what it prints, a line for each such comment; for an
+- ``# -> text`` after or below a statement: what it prints, a line for each such comment; for an
   expression that prints nothing, its ``repr``;
-- a ``text`` block right behind a ``python`` block: all else that the block prints;
+- a ``text`` block right after a ``python`` block: all else that the block prints;
 - ``...`` in either stands for anything.
 
 The blocks of one page share their names, as if they had been typed one after the other.

@@ -28,8 +28,8 @@ def test_cut_at_every_byte_and_byte_by_byte(case: Case) -> None:
 def test_every_prefix_is_a_truncation(case: Case) -> None:
     """Law 2: no `Done`, and a truncation last, for every prefix without the terminator.
 
-    A prefix may lack what stands behind the proof that the answer is complete: a blank line, and
-    for openai-chat all behind the last finish reason. Nothing but usage may be missing then.
+    A prefix may lack what stands after the proof that the answer is complete: a blank line, and
+    for openai-chat all after the last finish reason. Nothing but usage may be missing then.
     """
     for end in range(len(case.wire)):
         events = read([case.wire[:end]], case.dialect).events
@@ -46,10 +46,10 @@ def without_usage(events: list[Event]) -> list[Event]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
-def test_bytes_behind_the_end_are_ignored(case: Case) -> None:
-    behind = case.wire + b'\ndata: {"choices": 1}\n\n{"text": "x"}\n'
+def test_bytes_after_the_end_are_ignored(case: Case) -> None:
+    after = case.wire + b'\ndata: {"choices": 1}\n\n{"text": "x"}\n'
     parser = StreamParser(case.dialect)
-    parser.receive_data(behind)
+    parser.receive_data(after)
     assert list(parser.events()) == case.events
     parser.receive_data(b"more")
     assert list(parser.events()) == []

@@ -123,7 +123,7 @@ def test_a_whole_answer(run: Run) -> None:
 
 
 @both
-def test_nothing_is_read_behind_the_end(run: Run) -> None:
+def test_nothing_is_read_after_the_end(run: Run) -> None:
     chunks = Chunks([*WHOLE, b"data: late\n\n"])
     run(chunks)
     assert chunks.taken == 3

@@ -142,7 +142,7 @@ class AsyncScript(Script):
 
 
 class Colour(Struct, frozen=True):
-    """One of the two, behind one face: `answer` makes an answer, `events` reads it in its block."""
+    """One of the two, after one face: `answer` makes an answer, `events` reads it in its block."""
 
     script: type[Script]
     answer: Callable[..., Any]
@@ -249,7 +249,7 @@ def test_no_response_is_tried_again(colour: Colour) -> None:
     assert client.notes == ["slept 0", "closed", "slept 7", "closed whole"]
 
 
-def test_a_fatal_error_is_raised_behind_what_came(colour: Colour) -> None:
+def test_a_fatal_error_is_raised_after_what_came(colour: Colour) -> None:
     lost = GoneError("reset")
     client = colour.script(OK, b"data: Once\n\n", lost)
     answer = colour.answer(client, REQUEST, "sse")
@@ -479,7 +479,7 @@ def test_restarted_while_it_sleeps(colour: Colour) -> None:
     assert len([event for event in events if isinstance(event, Reconnecting)]) == 2
 
 
-def test_restarted_before_it_began_and_behind_its_end(colour: Colour) -> None:
+def test_restarted_before_it_began_and_after_its_end(colour: Colour) -> None:
     client = colour.script(Head(204, {}))
     answer = colour.answer(client, SOURCE, "event-stream", errors="yield")
     answer.restart()

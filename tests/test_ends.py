@@ -235,7 +235,7 @@ def test_a_decoder_that_gives_what_no_wire_says_is_told_so() -> None:
 
 
 def test_retry_moves_with_what_is_handed_out() -> None:
-    """An error that ends the stream, and a retry behind it in the same chunk: it was not asked for."""
+    """An error that ends the stream, and a retry after it in the same chunk: it was not asked for."""
     error = b'data: {"error":{"message":"busy","type":"overloaded_error"}}\n\n'
     for chunks in ([error + b"retry: 600000\n\n"], [error, b"retry: 600000\n\n"]):
         assert read(chunks, "openai-chat").retry is None

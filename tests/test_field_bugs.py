@@ -311,7 +311,7 @@ def test_the_charset_parameter_is_ignored(dialect: str, wire: bytes, charset: st
 
 @pytest.mark.parametrize("chunks", [*every_cut(BOM), bytewise(BOM)], ids=["1+2", "2+1", "1+1+1"])
 def test_a_bom_in_pieces(chunks: list[bytes]) -> None:
-    """3. A BOM is only known where it comes whole, with the first event behind it."""
+    """3. A BOM is only known where it comes whole, with the first event after it."""
     outcome = read([*chunks, b"event: t\n", b"data: a\n\n"], "event-stream")
 
     assert outcome.events[0] == Data("t", "a")
@@ -344,7 +344,7 @@ def test_a_cut_event_is_not_glued_to_the_next_connection() -> None:
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\ndata: lost", b"\ndata: lost\n"])
 def test_the_id_of_a_cut_event_is_not_kept(end: bytes) -> None:
-    """5c. The reconnect asks for what comes behind an event that was never delivered."""
+    """5c. The reconnect asks for what comes after an event that was never delivered."""
     outcome = read_all("event-stream", b"id: 1\ndata: a\n\nid: 2" + end)
 
     assert outcome.cursor.value == "1"
@@ -453,7 +453,7 @@ def test_other_statuses_are_no_answer(dialect: str, wire: bytes, status: int) ->
     ["TEXT/EVENT-STREAM;", "Text/Event-Stream; charset", "text/event-stream;x=;;", "text/event-stream ;a=b"],
 )  # fmt: skip
 def test_media_types_in_odd_forms(name: str, value: str) -> None:
-    """13c. Upper case, an empty parameter or none behind the semicolon: no stream, it is said."""
+    """13c. Upper case, an empty parameter or none after the semicolon: no stream, it is said."""
     events = read_response([b"data: a\n\n"], "event-stream", headers={name: value})
 
     assert events[0] == Data("message", "a")
@@ -603,8 +603,8 @@ def test_9_blank_lines_before_a_stream_of_no_type(media_type: str, blank: int) -
 
 @pytest.mark.parametrize("status", [200, 404, 503])
 @pytest.mark.parametrize("start", [b"\n" * 16, b"<" * 16, b"{" * 16], ids=["blank", "page", "json"])
-def test_9_nothing_comes_behind_a_fatal_error(start: bytes, status: int) -> None:
-    """A reader that failed goes on when more bytes come, and gives tokens behind its own error."""
+def test_9_nothing_comes_after_a_fatal_error(start: bytes, status: int) -> None:
+    """A reader that failed goes on when more bytes come, and gives tokens after its own error."""
     read_it = partial(
         read_response,
         dialect="sse",
@@ -667,7 +667,7 @@ def test_10_a_64_mib_line_against_64_kib(dialect: str, start: bytes, piece: int)
 
 
 @each_answer
-def test_10_nothing_is_held_behind_the_end(dialect: str, wire: bytes) -> None:
+def test_10_nothing_is_held_after_the_end(dialect: str, wire: bytes) -> None:
     """What was too large stays in the buffer for as long as somebody holds the reader."""
     parser = StreamParser(dialect, limits=Limits(max_event_size=200))
     parser.receive_data(wire[: wire.index(b"lo")] + b"x" * 100_000)
@@ -745,7 +745,7 @@ def test_15_chunks_with_parts_missing(chunk: dict[str, Any]) -> None:
 
 
 def test_15_the_usage_chunk() -> None:
-    """Usage comes in a chunk of its own with no choices, behind the finish reason."""
+    """Usage comes in a chunk of its own with no choices, after the finish reason."""
     usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
     wire = delta("Hel") + delta("lo") + FINISH + block({"choices": [], "usage": usage}) + DONE
     outcome = read_all("openai-chat", wire)

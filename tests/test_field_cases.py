@@ -400,7 +400,7 @@ def other_rows() -> Iterator[Row]:
     )
     yield Row(
         "whole",
-        "the plan for calls comes whole behind its beginning",
+        "the plan for calls comes whole after its beginning",
         "cohere-v1",
         lines(
             {"event_type": "tool-calls-chunk", "text": "I will"},
@@ -918,7 +918,7 @@ def block_rows() -> Iterator[Row]:
         ),
         (
             "block",
-            "a piece behind the end of its block",
+            "a piece after the end of its block",
             [],
             [block(0, type="text", text=""), piece(0, text="Hel"), closed(0), piece(0, text="lo")],
             {"text": "Hello"},

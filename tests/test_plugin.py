@@ -67,7 +67,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
     seen = [sysconfig.get_path("purelib"), str(Path(tokenwire.__file__).parents[1])]
     Path(asked.stdout.strip(), "seen.pth").write_text("\n".join(seen), "utf-8")
-    # A copy, for building leaves things behind.
+    # A copy, for building leaves things after.
     source = shutil.copytree(PLUGIN, folder / "source")
     command = installer(python)
     if command is None:

@@ -72,7 +72,7 @@ def said_by(name: str) -> bytes:
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_no_value_makes_a_parser_raise(name: str) -> None:
-    """Each place of each frame holds each of these once; before, and again behind what it broke."""
+    """Each place of each frame holds each of these once; before, and again after what it broke."""
     # Another few of them for each dialect, if not all.
     first = WRITTEN.index(name) % 3
     hostile = [*HOSTILE.values()] if is_thorough() else [*HOSTILE.values()][first::3]

@@ -105,7 +105,7 @@ NOT_COUNTED: Final = {
 """Ends of paths below a root that are not in `Usage`, by the reason."""
 
 _OTHERS: Final = frozenset({"providerMetadata", "provider_metadata"})
-"""What stands under these is another service's, behind the one that answers."""
+"""What stands under these is another service's, after the one that answers."""
 
 _NOT_COUNTED: Final = tuple(end for ends in NOT_COUNTED.values() for end in ends)
 

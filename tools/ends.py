@@ -27,15 +27,15 @@ def frames_of(dialect: Dialect, body: bytes, *, eof: bool = True) -> list[Frame]
 def cuts_in_last_event(
     dialect: Dialect, body: bytes, done: Frame | None = None, *, several: int = 8
 ) -> Iterator[int]:
-    """Places inside the last event with data, evenly spread: behind its begin, before its end.
+    """Places inside the last event with data, evenly spread: after its begin, before its end.
 
-    Behind the last character of its data nothing is missing but line ends, so they are no place.
+    After the last character of its data nothing is missing but line ends, so they are no place.
 
     Args:
         dialect: How the body is framed.
         body: All of it.
         done: The frame that completed the answer, where it was not the end of the body: what
-            stands behind it does not matter.
+            stands after it does not matter.
         several: How many places, if there are that many.
     """
     frames = frames_of(dialect, body)

@@ -115,7 +115,7 @@ class Recording(Struct):
         return parser
 
     def read(self, chunks: Iterable[bytes], *, lost: str | None = None) -> list[Event]:
-        """Its events, fed so; ``lost``: the connection broke with this behind the last chunk."""
+        """Its events, fed so; ``lost``: the connection broke with this after the last chunk."""
         parser = self.parser()
         events = list(parser.events())
         for chunk in chunks:
@@ -209,7 +209,7 @@ def _judge_stream(recording: Recording, body: bytes, *, quick: bool) -> Iterator
         yield f"unknown: {len(unknown)} frames, the first is {unknown[0]!r:.300}"
     dialect = _dialect_of(recording, body)
     follows_cuts = dialect != "auto" and tells_cuts(get_dialect(dialect))
-    if completion.error is None:  # nothing is read behind one
+    if completion.error is None:  # nothing is read after one
         yield from uncounted(frames_of(get_dialect(dialect), body), whole)
     seed = random.Random(recording.digest)
     for way, chunks in _ways(body, recording.meta.get("chunk_sizes"), seed, quick=quick):

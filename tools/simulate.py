@@ -249,11 +249,11 @@ class Server:
         """The first unit that is asked for."""
         for name in ("starting_after", "last_event_id"):
             if name in query:
-                return self._behind(query[name][0])
+                return self._after(query[name][0])
         last = request.header("Last-Event-ID") or request.fields.get("resume_from")
-        return 0 if last is None else self._behind(str(last))
+        return 0 if last is None else self._after(str(last))
 
-    def _behind(self, place: str) -> int:
+    def _after(self, place: str) -> int:
         beginning = self.resumption.beginning if self.resumption is not None else None
         if place not in self.places:
             return 0 if place == str(beginning) else 1  # of another answer

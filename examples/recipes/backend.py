@@ -72,9 +72,9 @@ async def shown(client: httpx.AsyncClient, prompt: str) -> AsyncIterator[tuple[s
         yield "failed", "the answer broke off"
 
 
-async def encoded(events: AsyncIterator[tuple[str, str]], behind: int = 0) -> AsyncIterator[bytes]:
+async def encoded(events: AsyncIterator[tuple[str, str]], after: int = 0) -> AsyncIterator[bytes]:
     encoder = StreamEncoder("event-stream")
-    number = behind
+    number = after
     async for kind, text in events:
         if kind == "heartbeat":
             yield encoder.send(Heartbeat())
@@ -83,9 +83,9 @@ async def encoded(events: AsyncIterator[tuple[str, str]], behind: int = 0) -> As
             yield encoder.send(Data(kind, text, frame=Frame(id=str(number))))
 
 
-def event_stream(events: AsyncIterator[tuple[str, str]], behind: int = 0) -> Response:
+def event_stream(events: AsyncIterator[tuple[str, str]], after: int = 0) -> Response:
     return StreamingResponse(
-        encoded(events, behind),
+        encoded(events, after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},  # proxies, do not wait
     )
@@ -120,13 +120,13 @@ class Kept:
         self.news.set()
         self.news = asyncio.Event()
 
-    async def read(self, behind: int) -> AsyncIterator[tuple[str, str]]:
+    async def read(self, after: int) -> AsyncIterator[tuple[str, str]]:
         while True:
             news = self.news  # before looking, or what comes meanwhile is missed
-            for event in self.events[behind:]:
+            for event in self.events[after:]:
                 yield event
-                behind += 1
-            if self.has_ended(behind):
+                after += 1
+            if self.has_ended(after):
                 return
             try:
                 async with asyncio.timeout(SILENCE):
@@ -134,8 +134,8 @@ class Kept:
             except TimeoutError:
                 yield "heartbeat", ""
 
-    def has_ended(self, behind: int) -> bool:
-        return self.task.done() and behind >= len(self.events)
+    def has_ended(self, after: int) -> bool:
+        return self.task.done() and after >= len(self.events)
 
 
 @app.post("/answers", status_code=201)

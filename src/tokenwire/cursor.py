@@ -10,7 +10,7 @@ CursorKind: TypeAlias = Literal["id", "sequence", "position", "bytes", "events",
 
 
 class Cursor(Struct, frozen=True):
-    """The place behind the last event that was handed out.
+    """The place after the last event that was handed out.
 
     Attributes:
         kind: What `value` is: an SSE event ``id``, a vendor's ``sequence`` number, the ``position``

@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _is_token: Final = _TOKEN.fullmatch
 _begins_token: Final = _TOKEN.match
 
-# Line ends and NUL: behind one of them stands another header, or another request.
+# Line ends and NUL: after one of them stands another header, or another request.
 _breaks_header: Final = re.compile(r"[\r\n\0]").search
 
 # Clients differ in what they make of a backslash: for some the host ends there, for others a name
@@ -46,7 +46,7 @@ _secrets_in_url: Final = re.compile(
     re.IGNORECASE,
 )
 
-# Headers as clients show them when they fail: a name and a quoted value behind it, or a line.
+# Headers as clients show them when they fail: a name and a quoted value after it, or a line.
 _secrets_in_words: Final = re.compile(
     r"(?P<name>(?:auth|cookie|credential|key|password|secret|session|signature|token)[\w-]{0,30}+"
     r"['\"]?[ \t]?[:,=][ \t]?b?['\"])(?:[^'\"\\]|\\.)++"
@@ -213,7 +213,7 @@ class Request(Struct, frozen=True):
         return replace(self, method="GET", headers=kept, body=None)
 
     def as_get_of(self, id: str | None) -> Request | None:
-        """A GET of what this request made, at its own path with the id behind.
+        """A GET of what this request made, at its own path with the id after.
 
         A GET stays where it is: what it asks for was there before. None where the id can be no
         piece of a path.

@@ -219,7 +219,7 @@ def test_stall_sends_what_comes_before_and_then_nothing(
 
 
 def test_failing_at_once_and_failing_late(client: httpx.Client, served: Served) -> None:
-    """``after=0`` fails before the first token, a large one behind the last."""
+    """``after=0`` fails before the first token, a large one after the last."""
     early = read(client, served.url, "/sse", fail="truncate", after=0)
     late = read(client, served.url, "/sse", fail="truncate", after=1000)
     assert [type(event) for event in early] == [Error]

@@ -52,7 +52,7 @@ WITHOUT_HEARTBEATS = ["gemini-array"]
 
 
 def body_of(asked: socket.socket) -> bytes:
-    """What comes behind the head until the server closes, chunks and all."""
+    """What comes after the head until the server closes, chunks and all."""
     return b"".join(iter(partial(asked.recv, 65536), b"")).partition(b"\r\n\r\n")[2]
 
 
@@ -279,7 +279,7 @@ def test_every_request_or_none_and_in_a_way_that_was_named() -> None:
     ]
 
 
-def test_behind_any_token() -> None:
+def test_after_any_token() -> None:
     site = Site(Settings(text="one two three", fail_rate=1))
     said: set[int] = set()
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Going on with an answer of the built-in server: behind any place, by each way there is."""
+"""Going on with an answer of the built-in server: after any place, by each way there is."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_new_answer_takes_the_place_of_a_conversation(
 
 @pytest.mark.parametrize(("replay", "start"), [("exact", 3), ("inclusive", 2), ("restart", 0)])
 def test_replay(client: httpx.Client, served: Served, replay: str, start: int) -> None:
-    """Of each endpoint, behind its third event."""
+    """Of each endpoint, after its third event."""
     url, query = served.url, f"replay={replay}"
 
     def parts(response: httpx.Response) -> list[str]:

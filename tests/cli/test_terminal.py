@@ -45,7 +45,7 @@ def on_terminal(*arguments: str, data: bytes = b"", **env: str) -> tuple[int, st
 
 @terminal
 def test_text_ends_its_line() -> None:
-    """The prompt must not stand behind the answer."""
+    """The prompt must not stand after the answer."""
     assert on_terminal("cat", "-d", "sse", data=b"data: Hi\n\ndata: [DONE]\n\n") == (0, "Hi\n")
 
 

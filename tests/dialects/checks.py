@@ -48,7 +48,7 @@ def assert_fields_are_told(
         places: A payload with ``%s`` among the fields of a Struct, and those of its fields that are
             not asked for here.
         silent: The list.
-        decode: The events of one payload, behind the beginning of an answer.
+        decode: The events of one payload, after the beginning of an answer.
         samples: What says something, for fields of a type that 1 says nothing to.
     """
     for kind, (payload, left_out) in places.items():

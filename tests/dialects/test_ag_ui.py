@@ -191,9 +191,9 @@ def test_a_call_in_chunks_is_complete_when_something_else_comes() -> None:
     ]
 
 
-@pytest.mark.parametrize("behind", [(), (event("RUN_ERROR", message="no"),)], ids=["cut", "error"])
-def test_a_call_in_chunks_that_was_cut_is_not_complete(behind: tuple[Any, ...]) -> None:
-    first, second = Completion.from_events(told(STARTED, *CHUNKS, *behind)).choices[0].tool_calls
+@pytest.mark.parametrize("after", [(), (event("RUN_ERROR", message="no"),)], ids=["cut", "error"])
+def test_a_call_in_chunks_that_was_cut_is_not_complete(after: tuple[Any, ...]) -> None:
+    first, second = Completion.from_events(told(STARTED, *CHUNKS, *after)).choices[0].tool_calls
     assert (first.complete, second.complete) == (True, False)
 
 

@@ -101,7 +101,7 @@ def test_q10_the_type_in_one_place_only() -> None:
     assert read([raw], "anthropic-messages").events[0] == Token("a")
 
 
-def test_q09_the_event_line_behind_the_data() -> None:
+def test_q09_the_event_line_after_the_data() -> None:
     raw = b"data: " + json.dumps(STOP).encode() + b"\nevent: message_stop\n\n"
     assert read([raw], "anthropic-messages").events == [Done("other")]
 
@@ -320,7 +320,7 @@ def test_content_in_the_start_of_the_message() -> None:
 def test_a_text_of_the_start_that_is_said_again(
     pieces: list[dict[str, Any]], told: list[Any]
 ) -> None:
-    """Once more in a block of its own, or going on behind it."""
+    """Once more in a block of its own, or going on after it."""
     raw = wire(starting({"type": "text", "text": "Hello"}), *pieces)
     found = in_every_cut(lambda chunks: read(chunks, "anthropic-messages", eof=False), raw).events
     assert found == [Started("m1"), Token("Hello"), *told]

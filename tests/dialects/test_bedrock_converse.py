@@ -403,7 +403,7 @@ def test_exceptions(name: str, status: int | None, recovery: Recovery) -> None:
     ]
 
 
-def test_q39_an_exception_behind_message_stop_is_no_done() -> None:
+def test_q39_an_exception_after_message_stop_is_no_done() -> None:
     """The finish was sent, and the answer is broken all the same."""
     outcome = cuts.in_every_cut(
         lambda chunks: read(chunks, BEDROCK_CONVERSE),
@@ -455,7 +455,7 @@ def test_an_exception_that_a_gateway_calls_an_event() -> None:
     assert error == Error("vendor", "no", "throttlingException", 429, Recovery.RETRY)
 
 
-def test_a_broken_message_ends_the_stream_behind_what_came_before() -> None:
+def test_a_broken_message_ends_the_stream_after_what_came_before() -> None:
     token, error = events(delta(text="a"), stop()[:-1] + b"\0", stop())
     assert token == Token("a")
     assert isinstance(error, Error)
@@ -547,7 +547,7 @@ def test_a_call_that_was_cut_is_not_closed() -> None:
     assert not call.complete
 
 
-def test_usage_comes_behind_the_stop_and_the_last_one_says_all() -> None:
+def test_usage_comes_after_the_stop_and_the_last_one_says_all() -> None:
     """The wire has no running usage, and clients keep the last metadata alone."""
     start = [Usage(9), Finished(0, "stop", "end_turn")]
     finished = Finished(0, "stop", "end_turn")

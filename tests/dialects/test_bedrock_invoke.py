@@ -156,7 +156,7 @@ def test_q11_the_padding_says_nothing() -> None:
     assert events(plain, eof=False) == events(packed(b'{"text":"a"}'), eof=False) == [Token("a")]
 
 
-def test_q39_an_exception_behind_the_end_is_no_done() -> None:
+def test_q39_an_exception_after_the_end_is_no_done() -> None:
     found = events(ANSWER, exception("throttlingException"))
     assert found[:-1] == SAID[:-1]
     assert found[-1] == Error("vendor", "no", "throttlingException", 429, Recovery.RETRY)

@@ -46,7 +46,7 @@ def node(content: str, *, last: bool = False, **said: Any) -> Named:
 
 
 def wire(*events: Named) -> bytes:
-    """No space behind the colons, and a sentinel in quotes."""
+    """No space after the colons, and a sentinel in quotes."""
     lines = (f"event:{name}\ndata:{json.dumps(data)}\n\n" for name, data in events)
     return "".join(lines).encode()
 

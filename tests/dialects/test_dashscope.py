@@ -119,7 +119,7 @@ def both(data: bytes) -> Iterator[list[bytes]]:
     yield from every_cut(data)
 
 
-def test_q01_no_space_behind_the_colon() -> None:
+def test_q01_no_space_after_the_colon() -> None:
     outcome = in_every_cut(lambda chunks: read(chunks, DASHSCOPE), DELTAS, both)
     assert [event for event in outcome.events if event not in COMMENTS] == SAID
     assert outcome.events[0] == COMMENTS[0]
@@ -222,7 +222,7 @@ def test_reasoning_tells_how_the_answer_is_sent() -> None:
 
 
 def test_reasoning_that_was_misread_is_said_again() -> None:
-    """Before an answer a `Reset` takes it back; behind one it would take the answer too."""
+    """Before an answer a `Reset` takes it back; after one it would take the answer too."""
     repeated = [message("", reasoning_content=text) for text in ("ha", "ha", "x")]
     assert decode(*repeated, eof=False) == [Reasoning("ha"), Reset(), Reasoning("hahax")]
     repeated = [message("1", reasoning_content=text) for text in ("ha", "ha")]

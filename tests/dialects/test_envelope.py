@@ -106,7 +106,7 @@ def test_a_filler_may_have_any_length(tail: Callable[[int], bytes]) -> None:
     assert read.found >= 3
 
 
-CHANGES = {  # behind two payloads {"id": "c1", "text": ...}: what must not be taken for a text
+CHANGES = {  # after two payloads {"id": "c1", "text": ...}: what must not be taken for a text
     "no-string": b'{"id": "c1", "text": 1}',
     "null": b'{"id": "c1", "text": null}',
     "empty": b'{"id": "c1", "text": ""}',
@@ -450,7 +450,7 @@ def test_lines_and_codes_that_a_plugin_reads_with_an_envelope() -> None:
 
 
 @pytest.mark.parametrize("interruption", [b"id: 7\n\n", b": hm\n\nid: 7\ndata: {}\n\n"])
-def test_behind_an_id_each_frame_has_a_place(interruption: bytes) -> None:
+def test_after_an_id_each_frame_has_a_place(interruption: bytes) -> None:
     parser = StreamParser("openai-chat")
     for chunk in [*(b"data: " + chat(word) + b"\n\n" for word in "abc"), interruption]:
         parser.receive_data(chunk)
@@ -623,7 +623,7 @@ def test_thoughts_are_known_too() -> None:
 
 
 def test_a_choice_that_ended_is_known_no_longer() -> None:
-    """What it says behind its end puts the end in doubt: the decoder must see it."""
+    """What it says after its end puts the end in doubt: the decoder must see it."""
     decoder = get_dialect("openai-chat").decoder()
     for content in (chat("a"), chat("b"), chat("c")):
         decoder.receive_frame(Frame(content))  # type: ignore[union-attr]

@@ -140,7 +140,7 @@ def test_q14_nothing_is_believed_before_the_end() -> None:
 
 
 def test_q14_a_clean_end_is_believed() -> None:
-    """A body that was cut cleanly behind a chunk reads just like this one: nothing tells."""
+    """A body that was cut cleanly after a chunk reads just like this one: nothing tells."""
     assert read([_sse(*EACH_STOPS)], GEMINI_SSE).events == [*SAID_EACH, *STOPPED]
     assert decode(EACH_STOPS[0]) == [Token("a"), *STOPPED]
 
@@ -465,14 +465,14 @@ def test_a_call_that_comes_again(chunks: list[Any], told: list[Event]) -> None:
 
 
 def test_the_signature_of_a_call_that_waits() -> None:
-    """It is told behind the call that it stands beside."""
+    """It is told after the call that it stands beside."""
     signed = part({"functionCall": {"id": "x", "name": "f"}, "thoughtSignature": "s"})
     said = [EMPTY_END, Reasoning("", signature="s"), *CALLED]
     assert decode(signed, finish("STOP")) == said
     assert read([encode(*said, dialect=GEMINI_SSE)], GEMINI_SSE).events == said
 
 
-def test_an_error_behind_a_call_that_waits() -> None:
+def test_an_error_after_a_call_that_waits() -> None:
     assert decode(EMPTY, {"error": {"message": "no"}}) == [EMPTY_END, Error("vendor", "no")]
 
 

@@ -68,7 +68,7 @@ def test_what_is_not_whole_is_not_however_it_is_cut() -> None:
 
 
 def test_what_may_follow() -> None:
-    """Nothing behind a value that is closed; a value behind some signs."""
+    """Nothing after a value that is closed; a value after some signs."""
     for text, closed, opened, may_open in (
         ("", False, False, True),
         ("{", False, True, False),

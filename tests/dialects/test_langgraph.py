@@ -46,7 +46,7 @@ from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 
 def sse(event: str, *data: Any) -> bytes:
-    """As sse-starlette and langgraph-api write it: CRLF, the id behind the data."""
+    """As sse-starlette and langgraph-api write it: CRLF, the id after the data."""
     lines = [f"event: {event}", *(f"data: {json.dumps(one)}" for one in data)]
     return "".join(f"{line}\r\n" for line in [*lines, "id: 1-0", ""]).encode()
 
@@ -181,7 +181,7 @@ def test_q23_a_rewritten_message_replaces_the_one_before() -> None:
     assert decode(*wires, eof=False) == [Token("Hello"), Reset(0, 0, "Bye")]
 
 
-def test_q24_a_whole_message_behind_its_chunks_says_nothing_new() -> None:
+def test_q24_a_whole_message_after_its_chunks_says_nothing_new() -> None:
     again = sse("messages", [{"type": "ai", "id": "run-1", "content": "Hi"}, {}])
     assert decode(chunk("H"), chunk("i"), again) == [Token("H"), Token("i"), Done("other")]
 
@@ -388,7 +388,7 @@ def test_a_finished_message_is_no_end_where_something_is_left_to_do(wire: bytes)
 
 
 def test_a_message_of_a_subgraph_or_of_a_step_is_no_end() -> None:
-    """The graph goes on behind it, as far as anyone can tell."""
+    """The graph goes on after it, as far as anyone can tell."""
     said = [message("a", **ended()), {"langgraph_checkpoint_ns": "agent:1"}]
     assert decode(sse("messages", said))[-1] == Done("stop")
     for about in ({"langgraph_checkpoint_ns": "in:1|agent:2"}, {"ls_integration": "langgraph"}):

@@ -147,7 +147,7 @@ def test_q42_each_answer_stops_by_itself() -> None:
     assert cut.kind == "truncated"
 
 
-def test_the_end_is_known_where_the_connection_fails_behind_it() -> None:
+def test_the_end_is_known_where_the_connection_fails_after_it() -> None:
     parser = StreamParser(LLAMACPP)
     parser.receive_data(sse(piece("a"), stop()))
     parser.connection_lost("ReadError")

@@ -101,7 +101,7 @@ def test_every_prefix_is_a_truncation() -> None:
 
 
 def test_done_does_not_wait_for_the_end_of_the_body_where_events_have_ids() -> None:
-    """A stream that is taken up again may stay open behind the response."""
+    """A stream that is taken up again may stay open after the response."""
     assert read([WIRE], MCP, eof=False).events[-1] == Done("stop")
 
 
@@ -514,7 +514,7 @@ NOTE = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     [(PING, 1), ([PING], 1), ([PING, NOTE, PING], 2), ([PING, PING, PING], 3), (NOTE, 0), ("", 0)],
 )
 def test_a_session_counts_the_requests_that_it_sends(asked: Any, responses: int) -> None:
-    """Each in an event with an id, and the stream stays open behind the last one."""
+    """Each in an event with an id, and the stream stays open after the last one."""
     request = post("/mcp", json.dumps(asked).encode())
     dialect = session("mcp", request).dialect
     events = [b"id: %d\n" % n + sse(message(id=n, result={})) for n in range(max(responses, 1))]
@@ -523,7 +523,7 @@ def test_a_session_counts_the_requests_that_it_sends(asked: Any, responses: int)
         assert (Done("stop") in said) == (n + 1 == len(events))
 
 
-def test_a_batch_goes_on_behind_a_lost_connection() -> None:
+def test_a_batch_goes_on_after_a_lost_connection() -> None:
     """The first response came before it. Another process knows only that something is left."""
     one, two = (b"id: %d\n" % n + sse(message(id=n, result={})) for n in (1, 2))
     request = post("/mcp", json.dumps([PING, PING]).encode())

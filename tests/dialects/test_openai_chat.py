@@ -75,7 +75,7 @@ def events(*payloads: str, dialect: str = "openai-chat") -> list[Event]:
 def read_everywhere_cut(body: bytes, dialect: str) -> list[Event]:
     """The events of a body, the same however it is cut, and never `Done` for a part of it.
 
-    A part that is proven complete may lack what stands behind the proof: nothing but counts.
+    A part that is proven complete may lack what stands after the proof: nothing but counts.
     """
     said = in_every_cut(lambda chunks: read(chunks, dialect), body).events
     for end in range(len(body)):
@@ -186,7 +186,7 @@ def test_an_index_that_counts_chunks_is_no_choice() -> None:
 @pytest.mark.parametrize("pieces", [["My", " name", " is C."], ["ab", "cd", "ef", "gh"] * 30])
 @pytest.mark.parametrize("id", ["c", ""])
 def test_the_whole_text_once_more_in_the_last_delta(pieces: list[str], id: str) -> None:
-    """Behind a few pieces, and behind many that the envelope read."""
+    """After a few pieces, and after many that the envelope read."""
     text = "".join(pieces)
     said = [chunk({"index": 0, "delta": {"content": one}}, id=id, model="m") for one in pieces]
     call = {"content": text, "tool_calls": [fragment(0, "a", "f", "{}")]}
@@ -307,7 +307,7 @@ def test_a_repeated_finish_is_told_once() -> None:
     assert events(stop(), stop(), "[DONE]") == [Finished(0, "stop", "stop"), Done("stop")]
 
 
-def test_what_goes_on_behind_a_finish_reason_needs_done() -> None:
+def test_what_goes_on_after_a_finish_reason_needs_done() -> None:
     """Together ends each call so, Gemini behind OpenRouter each chunk: EOF then proves nothing."""
     first = delta(tool_calls=[fragment(0, "a", "f", "{}")])
     second = delta(finish="tool_calls", tool_calls=[fragment(1, "b", "g", "{}")])
@@ -327,7 +327,7 @@ def test_what_goes_on_behind_a_finish_reason_needs_done() -> None:
     assert events(delta(content="a"), stop(), delta(content="b"))[-1].kind == "truncated"  # type: ignore[attr-defined]
 
 
-def test_text_behind_the_finish_is_text() -> None:
+def test_text_after_the_finish_is_text() -> None:
     assert complete(delta(content="a"), stop(), delta(content="b"), "[DONE]").text == "ab"
 
 
@@ -338,7 +338,7 @@ def test_text_behind_the_finish_is_text() -> None:
     "error", [{"message": "no", "type": "t"}, "no", {"error": {"message": "no"}}]
 )
 def test_q16_an_error_instead_of_a_chunk(error: object) -> None:
-    """vLLM and SGLang send [DONE] behind it."""
+    """vLLM and SGLang send [DONE] after it."""
     found = events(delta(content="a"), json.dumps({"error": error}), "[DONE]")
     assert isinstance(found[-1], Error)
     assert (found[-1].kind, found[-1].message) == ("vendor", "no")
@@ -445,7 +445,7 @@ def test_q18_an_error_document_with_status_200() -> None:
 
 
 def test_q20_an_sse_field_named_error() -> None:
-    """llama.cpp before 2025-09, with [DONE] behind it."""
+    """llama.cpp before 2025-09, with [DONE] after it."""
     body = wire(delta(content="a")) + b'error: {"code":500,"message":"no"}\n\n' + wire("[DONE]")
     token, error = read([body], "openai-chat").events
     assert token == Token("a")
@@ -554,7 +554,7 @@ def test_q24_perplexity_repeats_the_text_so_far_beside_the_delta() -> None:
 
 
 def test_azure_filters_text_long_after_it_came() -> None:
-    """The asynchronous filter: no delta, offsets, behind the finish reason; it may take it back."""
+    """The asynchronous filter: no delta, offsets, after the finish reason; it may take it back."""
     judged = {
         "index": 0,
         "content_filter_results": {"hate": {"filtered": False}},
@@ -588,7 +588,7 @@ def test_images_and_annotations(name: str) -> None:
     assert events(delta(content="a"), delta(**both))[1:3] == [Token("b"), Data(name, [1])]
 
 
-def test_logprobs_are_data_behind_their_text() -> None:
+def test_logprobs_are_data_after_their_text() -> None:
     said = {"content": [{"token": "b", "logprob": -0.5}], "refusal": None}
     with_them = {"index": 0, "delta": {"content": "b"}, "logprobs": said}
     none = {"index": 0, "delta": {"content": "c"}, "logprobs": {"content": None, "refusal": None}}
@@ -1148,7 +1148,7 @@ _SILENT = {**SILENT, **ACCENTS_SILENT}
 
 
 def test_each_field_is_told_or_silent_for_a_reason() -> None:
-    """Behind one chunk, and behind many, when shortcuts read the text."""
+    """After one chunk, and after many, when shortcuts read the text."""
     plain = '{"id": "c", "choices": [{"index": 0, "delta": {"content": "b"}}]}'
     for kind, field, payload in _field_cases():
         said = f'"{field}": {_SAMPLES.get(field, "1")}'

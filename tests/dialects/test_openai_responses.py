@@ -140,7 +140,7 @@ def test_q10_the_type_in_one_place_only() -> None:
     assert read([wire(text("a"))], OPENAI_RESPONSES).events[0] == Token("a")
 
 
-def test_q09_the_event_line_behind_the_data() -> None:
+def test_q09_the_event_line_after_the_data() -> None:
     bare = b'data: {"delta":"a"}\nevent: response.output_text.delta\n\n'
     assert in_every_cut(lambda chunks: read(chunks, OPENAI_RESPONSES), bare).events[0] == Token("a")
 
@@ -561,7 +561,7 @@ SEARCH = {"type": "web_search_call", "status": "completed"}
     ids=repr,
 )
 def test_round_trips(said: list[Event]) -> None:
-    if ToolCall("1", 0, "d", "g", "{") in said:  # a fragment beside the name is sent behind it
+    if ToolCall("1", 0, "d", "g", "{") in said:  # a fragment beside the name is sent after it
         said[1:2] = [ToolCall("1", 0, "d", "g"), ToolCall("1", arguments="{")]
     assert read([encoded(said)], OPENAI_RESPONSES, eof=False).events == said
 

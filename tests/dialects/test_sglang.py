@@ -234,7 +234,7 @@ def test_the_first_abort_is_told() -> None:
 
 
 @pytest.mark.parametrize(("retryable", "recovery"), [(True, "RETRY"), (False, "FATAL")])
-def test_q16_an_error_and_the_sentinel_behind_it(retryable: bool, recovery: str) -> None:
+def test_q16_an_error_and_the_sentinel_after_it(retryable: bool, recovery: str) -> None:
     error = {"message": "no", "type": "Busy", "code": 400, "retryable": retryable}
     found = events(sse(piece("a"), {"error": error}), DONE)
     assert found == [Token("a"), Error("vendor", "no", "Busy", 400, Recovery[recovery])]

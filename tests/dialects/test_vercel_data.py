@@ -115,7 +115,7 @@ def test_a_step_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("more", [("0", "a"), ("f", {"messageId": "m"}), ("g", "a")])
-def test_a_merged_stream_goes_on_behind_a_finish(more: tuple[str, Any]) -> None:
+def test_a_merged_stream_goes_on_after_a_finish(more: tuple[str, Any]) -> None:
     assert isinstance(read([wire(FINISH, more)], "vercel-data").events[-1], Error)
     assert read([wire(FINISH, more, FINISH)], "vercel-data").events[-1] == Done("stop")
 

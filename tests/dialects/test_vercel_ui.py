@@ -209,7 +209,7 @@ def test_finish_step_is_no_finish() -> None:
 
 
 @pytest.mark.parametrize("more", [STEP, say("b", "2"), {"type": "start"}, call("start")])
-def test_a_merged_stream_goes_on_behind_a_finish(more: Any) -> None:
+def test_a_merged_stream_goes_on_after_a_finish(more: Any) -> None:
     cut_off = read([wire(FINISH, more)], "vercel-ui").events
     assert isinstance(cut_off[-1], Error)
     assert read([wire(FINISH, more, FINISH)], "vercel-ui").events[-1] == Done("stop")

@@ -50,7 +50,7 @@ def saved(program: Path) -> bytes:
 
 
 def test_what_is_saved_is_saved_once(program: Path) -> None:
-    """Killed at a moment that nobody knows, some bytes behind where the one before was."""
+    """Killed at a moment that nobody knows, some bytes after where the one before was."""
     assert len(split_text(PASSAGE)) > KILLS * TOKENS
     came = 0
     for _ in range(KILLS):

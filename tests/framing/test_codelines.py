@@ -23,7 +23,7 @@ FRAMES = {
     "crlf": (b"0:1\r\ng:2\r\n", [Frame(b"1", "0"), Frame(b"2", "g")]),
     "cr-ends-no-line": (b'0:"a\rb"\n', [Frame(b'"a\rb"', "0")]),
     "spaces-around": (b"  0: 1 \t\n", [Frame(b" 1", "0")]),
-    "nothing-behind-the-colon": (b"0:\n", [Frame(b"", "0")]),
+    "nothing-after-the-colon": (b"0:\n", [Frame(b"", "0")]),
     "blank": (b"\n0:1\n\r\n  \n", [BLANK, Frame(b"1", "0"), BLANK, BLANK]),
     "no-colon": (b"hello\n", [Frame(other=b"hello")]),
     "no-code": (b":1\n", [Frame(other=b":1")]),

@@ -58,7 +58,7 @@ THREE_ENDS = {
     "lf-lf": (b"\n\n", [b"", b""], b""),
     "cr-cr": (b"\r\r", [b"", b""], b""),
     "crlf-crlf": (b"\r\n\r\n", [b"", b""], b""),
-    "lf-behind-a-line": (b"a\rb\n\nc", [b"a", b"b", b""], b"c"),
+    "lf-after-a-line": (b"a\rb\n\nc", [b"a", b"b", b""], b"c"),
     "bom": (BOM + b"a\nb", [b"a"], b"b"),
     "bom-alone": (BOM, [], b""),
     "bom-then-lf": (BOM + b"\na", [b""], b"a"),
@@ -78,7 +78,7 @@ LF_ONLY = {
     "lf": (b"a\nb\n\nc", [b"a", b"b", b""], b"c"),
     "cr-stays": (b"a\rb\r\r\nc\r", [b"a\rb\r\r"], b"c\r"),
     "crlf-leaves-the-cr": (b"a\r\n\r\n", [b"a\r", b"\r"], b""),
-    "lf-behind-cr-counts": (b"\r\n\n\r\n", [b"\r", b"", b"\r"], b""),
+    "lf-after-cr-counts": (b"\r\n\n\r\n", [b"\r", b"", b"\r"], b""),
     "bom": (BOM + b"a\n" + BOM + b"b\n", [b"a", BOM + b"b"], b""),
     "bom-then-lf": (BOM + b"\n\n", [b"", b""], b""),
     "other-ends": ("a\u2028b\x0b\u0085\x1e\n".encode(), ["a\u2028b\x0b\u0085\x1e".encode()], b""),
@@ -263,7 +263,7 @@ def test_memory_of_an_event_of_many_short_lines(line: bytes) -> None:
     assert memory(SSEFramer, lines) <= 8 * SIZE
 
 
-def test_no_line_comes_behind_the_end() -> None:
+def test_no_line_comes_after_the_end() -> None:
     splitter = LineSplitter(lambda lines: None, limit=10)
     splitter.receive_data(b"a\nb")
     assert splitter.take_rest() == b"b"
@@ -280,7 +280,7 @@ TOKEN = b'data: {"id":"c1","choices":[{"index":0,"delta":{"content":" word"}}]}\
 # Bytes looked at: once for both line ends by the split into lines, or once for each of them in a
 # piece of a line; and 64 whatever the wire.
 SEARCHED = 2
-# Bytes written: packed twice, joined, split into lines, cut behind the field's name; cut behind
+# Bytes written: packed twice, joined, split into lines, cut after the field's name; cut after
 # the space and decoded too for what is not data.
 COPIED = 7
 # For each line, on top: its first six bytes, its name.

@@ -218,7 +218,7 @@ TOO_LARGE = [
     pytest.param(b"data: xx\n" * 100, id="data-lines"),
     pytest.param(b"strange\n" * 100, id="unknown-lines"),
     pytest.param(b"data: short\n\n" * 4 + b": " + b"x" * 1000, id="comment"),
-    pytest.param(b"event: e\nid: 1\n" + b"data: " + b"x" * 1000, id="behind-other-fields"),
+    pytest.param(b"event: e\nid: 1\n" + b"data: " + b"x" * 1000, id="after-other-fields"),
 ]
 
 
@@ -335,7 +335,7 @@ def test_encode_then_frame_in_every_cut() -> None:
 
 
 def test_bytewise_equals_whole_for_the_whole_table() -> None:
-    """One connection, everything in a row: no event changes the one behind it."""
+    """One connection, everything in a row: no event changes the one after it."""
     wire = b"\n\n".join(stream.wire.removeprefix(BOM) for stream in EVENT_STREAMS)
 
     assert read_sse([wire]) == read_sse(bytewise(wire))

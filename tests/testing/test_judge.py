@@ -152,7 +152,7 @@ def test_bare_text_may_come_in_any_pieces_and_its_end_is_the_transports(tmp_path
 
 
 def test_where_the_last_event_is_cut() -> None:
-    """Behind its field's name, before the end of its data; in binary messages anywhere inside."""
+    """After its field's name, before the end of its data; in binary messages anywhere inside."""
     wire = b'data: {"a":1}\n\nevent: end\ndata: {"b":2}\nid: 7\n\n'
     start, end = wire.index(b" end"), wire.index(b"}\nid: 7")
     assert set(cuts_in_last_event(get_dialect("sse"), wire, several=99)) == {

@@ -110,7 +110,7 @@ def test_a_cut_answer_that_ends_in_another_error() -> None:
     assert found.what == "a cut answer ends in another error"
 
 
-def test_events_behind_the_last_are_dropped_by_the_parser() -> None:
+def test_events_after_the_last_are_dropped_by_the_parser() -> None:
     def decode(frame: Frame) -> Sequence[Event]:
         return [Done("stop", frame=frame), Token("x", frame=frame)]
 

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the entry point of the script.
 
     Args:
-        arguments: What stands behind the command's name; ``None``: this process's own.
+        arguments: What stands after the command's name; ``None``: this process's own.
 
     Returns:
         The exit code, see `tokenwire.cli.exits`. An interrupt and a closed pipe end the process by

@@ -74,7 +74,7 @@ class Resumption(Struct, frozen=True, kw_only=True):
         field: Where the cursor goes in the request, for people and for `method` ``cursor``.
         read: Takes the cursor's value out of a frame, or gives None; not needed for SSE ids, nor
             where bytes or events are counted.
-        reconnect: Makes the request that goes on behind a cursor, or None where it cannot be made:
+        reconnect: Makes the request that goes on after a cursor, or None where it cannot be made:
             the answer's id is not known, or the request did not ask for an answer that is kept.
             Without it, the same request is sent with a ``Last-Event-ID`` header.
         beginning: The cursor with which all of the answer is sent again; ``None``: it cannot be
@@ -150,7 +150,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
             its JSON body that must be there and say something (``"conversation"``), or a path and
             a pattern that its value must match (``"method=tools/*"``); ``*`` in a path is any
             member of a list. ``"@path=..."`` looks at the path of the URL.
-        for_request: Gives the dialect as it is read behind a request, of which it tells what the
+        for_request: Gives the dialect as it is read after a request, of which it tells what the
             stream does not say, as how many answers were asked for. A `Session` asks it.
         strict: Read by the letter of WHATWG: any status but 200 and any other content type is an
             error, and lines that are no field mean nothing. Otherwise every 2xx is read, a wrong

@@ -4,8 +4,8 @@ Elements may be cut anywhere and laid out in any way; between them any white spa
 will do. A lone object in place of the array, an error document mostly, is one frame. Whether an
 element is sound JSON is for the dialect to find out: only its end is looked for here.
 
-Behind the last element comes a frame with `ARRAY_END` as its data: an array that was never closed
-was cut. It stands behind a lone object too.
+After the last element comes a frame with `ARRAY_END` as its data: an array that was never closed
+was cut. It stands after a lone object too.
 
 Every byte is scanned once, and those of a string that a chunk leaves open twice.
 """
@@ -143,7 +143,7 @@ class JSONArrayFramer:
         return False
 
     def _take_element(self, data: bytes, start: int) -> int:
-        """Take what is here of the open element; gives the position behind it."""
+        """Take what is here of the open element; gives the position after it."""
         # Not a byte beyond the limit is looked at, so that no cut decides which error is found.
         stop = min(len(data), start + self._limit - len(self._waiting))
         end = self._find_end(data, start, stop)
@@ -169,9 +169,9 @@ class JSONArrayFramer:
         self.frames.append(Frame(ARRAY_END))
 
     def _find_end(self, data: bytes, at: int, stop: int) -> int | None:
-        """The position behind the open element, if it ends in this part of the chunk."""
+        """The position after the open element, if it ends in this part of the chunk."""
         if self._place is _Place.SCALAR:
-            # The byte behind it ends it, and does not count against the limit.
+            # The byte after it ends it, and does not count against the limit.
             end = _run(_SCALAR, data, at, stop + 1)
             return end if end < len(data) and end <= stop else None
         while at < stop:
@@ -189,7 +189,7 @@ class JSONArrayFramer:
         return None
 
     def _leave_string(self, data: bytes, at: int, stop: int) -> int:
-        """Go behind the end of the open string, or to the end of what is here."""
+        """Go after the end of the open string, or to the end of what is here."""
         if self._escaped:
             self._escaped = False
             return at + 1

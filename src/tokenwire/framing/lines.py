@@ -4,7 +4,7 @@ A chunk mostly holds whole lines, so everything up to its last line end is split
 ``bytes.splitlines``, which for bytes knows those three ends and no others. What follows waits in
 one growing buffer; nothing is searched twice.
 
-A CR ends its line at once. One LF right behind it, even in the next chunk, belongs to it.
+A CR ends its line at once. One LF right after it, even in the next chunk, belongs to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PACK_FROM = 64  # lines
 
 
 def _refuse(lines: Sequence[bytes]) -> None:
-    raise LocalProtocolError(f"{len(lines)} lines came behind the end; make a new framer")
+    raise LocalProtocolError(f"{len(lines)} lines came after the end; make a new framer")
 
 
 class LineSplitter:
@@ -99,7 +99,7 @@ class LineSplitter:
                 raise self._too_long()
 
     def _take_lines(self, data: bytes) -> bytes:
-        """Take the lines that end in this chunk, and give what is behind the last of them."""
+        """Take the lines that end in this chunk, and give what follows the last of them."""
         waiting = self._waiting
         size = len(data)
         rest = b""
@@ -130,7 +130,7 @@ class LineSplitter:
         return rest
 
     def _skip_mark(self, data: bytes) -> bytes:
-        """Drop a BOM that opens the stream, and a LF right behind a CR."""
+        """Drop a BOM that opens the stream, and a LF right after a CR."""
         if self._head is not None:
             data = self._head + data
             if len(data) < len(BOM) and BOM.startswith(data):

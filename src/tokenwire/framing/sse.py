@@ -74,7 +74,7 @@ class SSEFramer:
         self.retry: int | None = None
         self._limit = limits.max_event_size
         self._lines = LineSplitter(self._receive_lines, self._receive_whole, limit=self._limit)
-        self._more: PackedLines | None = None  # of data, behind the first one
+        self._more: PackedLines | None = None  # of data, after the first one
         self._other: PackedLines | None = None  # that are no field
         self._last_id: str | None = None
         # How the event before began, and its type; None for a comment. The next is mostly alike.
@@ -115,7 +115,7 @@ class SSEFramer:
         return True
 
     def _receive_another(self, data: bytes) -> bool:
-        """Take a chunk that is one comment, or one line of data behind a type, an id or nothing."""
+        """Take a chunk that is one comment, or one line of data after a type, an id or nothing."""
         block = data.removesuffix(b"\n\n")
         if block is data:
             return False
@@ -251,7 +251,7 @@ class SSEFramer:
                 lines.pack()
 
     def _add_data(self, value: bytes) -> None:
-        """Take a line of data behind the first one."""
+        """Take a line of data after the first one."""
         if self._more is None:
             self._more = PackedLines()
         self._more.recent.append(value)

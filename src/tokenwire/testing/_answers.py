@@ -222,7 +222,7 @@ def _usages(draw: st.DrawFn) -> Usage:
 
 @st.composite
 def _calls(draw: st.DrawFn) -> list[Event]:
-    """One to three tool calls: whole, or in fragments one behind the other or interleaved."""
+    """One to three tool calls: whole, or in fragments one after the other or interleaved."""
     calls: list[list[Event]] = []
     for number in range(draw(st.integers(1, 3))):
         key, id, name = str(number), f"call_{number}", draw(_names)
@@ -300,7 +300,7 @@ def _spoken(draw: st.DrawFn, dialect: Dialect, words: Words) -> Spoken:
     named = sorted({0} | {getattr(event, "index", 0) for event in body})
     ends = [_finish(draw, body, choice, words.reasons) for choice in named]
     usage = [draw(_usages())] if draw(st.booleans()) else []
-    late = draw(st.booleans())  # usage stands before the finish, or behind it
+    late = draw(st.booleans())  # usage stands before the finish, or after it
     ending: list[Event] = [*ends, *usage] if late else [*usage, *ends]
     return _end(dialect, body, ending, ends[0].reason)
 

@@ -71,7 +71,7 @@ def read(
     except Exception as error:  # whatever a decoder does wrong is to be shown
         raised = f"{type(error).__name__}: {error}"
     frames = [getattr(event, "frame", None) for event in events]
-    # What stands behind the last event in the same chunk is framed, though it means nothing.
+    # What stands after the last event in the same chunk is framed, though it means nothing.
     retry = None if over else parser.retry
     return Reading(events, frames, before_eof, parser.state, parser.cursor, retry, raised)
 

@@ -161,7 +161,7 @@ class _Unaided:
 
 
 def frame_cuts(dialect: Dialect, wire: bytes) -> Iterator[tuple[int, ...]]:
-    """Cuts behind each frame, as nearly every service writes; then moved by a byte or two."""
+    """Cuts after each frame, as nearly every service writes; then moved by a byte or two."""
     ends = [*accumulate(len(piece) for piece in frames_of(dialect, wire))]
     for shift in (0, -1, 1, -2, 2):
         yield tuple(at + shift for at in ends)
@@ -296,7 +296,7 @@ def totality(
     if not reading.ended or reading.state not in (State.CLOSED, State.FAILED):
         return Broken("the stream does not end in Done or a fatal Error", actual=shown)
     if any(map(_is_last, reading.events[:-1])):
-        return Broken("there are events behind the last one", actual=shown)
+        return Broken("there are events after the last one", actual=shown)
     for event, frame in zip(reading.events[: reading.before_eof], reading.frames, strict=False):
         # A framer's error belongs to no frame.
         if frame is None and not (isinstance(event, Error) and event.fatal):

@@ -26,7 +26,7 @@ def wire_texts(*, min_size: int = 1, max_size: int = 12) -> st.SearchStrategy[st
 
 
 def awkward_places(wire: bytes) -> list[int]:
-    """Where a cut hurts: at line ends, in CRLF, in characters, in a BOM, behind a backslash."""
+    """Where a cut hurts: at line ends, in CRLF, in characters, in a BOM, after a backslash."""
     return [
         at
         for at in range(1, len(wire))

@@ -72,7 +72,7 @@ class Answer:
         model: The model that answers.
         place: How far the client has it.
         tally: The failures of this answer's connections; cleared when it came to its end.
-        heartbeats: Those that are part of the body, by the number of the block behind them.
+        heartbeats: Those that are part of the body, by the number of the block after them.
 
     Attributes:
         rate: Tokens a second to send it with; 0: do not wait.
@@ -140,7 +140,7 @@ class Answer:
             blocks = script.blocks(event)
             data = self._shown(blocks)
             if isinstance(event, Token):
-                is_new = self._place == START or not all(map(self._place.is_behind, blocks))
+                is_new = self._place == START or not all(map(self._place.is_after, blocks))
                 tokens += is_new
                 if is_new or data:
                     yield Step.TOKEN
@@ -155,7 +155,7 @@ class Answer:
             return False
         if isinstance(event, Token) or self._place != START:
             return tokens == self._settings.after and script.is_past(self._place)
-        return True  # behind all tokens, and the first connection fails at last
+        return True  # after all tokens, and the first connection fails at last
 
     def _shown(self, blocks: list[Block]) -> bytes:
         """What this client is sent of these blocks, with or without what it has."""

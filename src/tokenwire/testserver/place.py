@@ -22,7 +22,7 @@ class Block(Struct, frozen=True):
 
     @property
     def end(self) -> int:
-        """The place of the byte behind it."""
+        """The place of the byte after it."""
         return self.start + len(self.data)
 
 
@@ -37,7 +37,7 @@ class Place(Struct, frozen=True):
     number: int = -1
     offset: int = 0
 
-    def is_behind(self, block: Block) -> bool:
+    def is_after(self, block: Block) -> bool:
         """The client has all of this block."""
         return block.number <= self.number or block.end <= self.offset
 
@@ -47,7 +47,7 @@ class Place(Struct, frozen=True):
 
     def rest_of(self, block: Block) -> bytes:
         """What the client lacks of a block."""
-        return b"" if self.is_behind(block) else block.data[max(0, self.offset - block.start) :]
+        return b"" if self.is_after(block) else block.data[max(0, self.offset - block.start) :]
 
 
 START: Final = Place()

@@ -111,11 +111,11 @@ class Script:
         return self.number > place.number and self.offset >= place.offset
 
     def left(self, place: Place) -> Left:
-        """What the answer has behind a place. Tells all of it: take another script to send it."""
+        """What the answer has after a place. Tells all of it: take another script to send it."""
         tokens = 0
         for event in self.events():
             blocks = self.blocks(event)
-            tokens += isinstance(event, Token) and not all(map(place.is_behind, blocks))
+            tokens += isinstance(event, Token) and not all(map(place.is_after, blocks))
         return Left(tokens, self.number, self.offset)
 
     def _encode(self, event: Event) -> bytes:

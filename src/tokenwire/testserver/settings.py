@@ -61,7 +61,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         after: How many tokens come before it fails, at most all. A connection that goes on with an
             answer counts anew, and comes to the end where fewer are left.
         fail_rate: The share of requests that fail, from 0 to 1: as `fail` says, and where it says
-            ``none`` in one of several ways behind any token. ``None``: all requests do as `fail`
+            ``none`` in one of several ways after any token. ``None``: all requests do as `fail`
             says.
         fail_times: How often the same request may fail before it is answered to the end; then the
             count begins anew. ``None``: always.
@@ -69,9 +69,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             ``slow-drip``.
         retry_after: Seconds that a 429 asks for.
         crlf: Lines of the body end in CRLF where the wire format allows it, not in LF.
-        ids: Events have an ``id``, with which ``Last-Event-ID`` goes on behind them; where the wire
+        ids: Events have an ``id``, with which ``Last-Event-ID`` goes on after them; where the wire
             format is SSE.
-        replay: Where an answer goes on that is asked for from a place on: ``exact``, behind it;
+        replay: Where an answer goes on that is asked for from a place on: ``exact``, after it;
             ``inclusive``, with the event that the client has last; ``restart``, at its beginning.
 
     Raises:

@@ -44,7 +44,7 @@ class A2AEncoder:
         self._word: str | None = None
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The frames of one event; a `Finished` is said with the `Done` behind it.
+        """The frames of one event; a `Finished` is said with the `Done` after it.
 
         Raises:
             LocalProtocolError: The wire cannot say it, something comes before `Started`, or `Done`

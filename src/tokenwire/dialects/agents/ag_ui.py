@@ -2,8 +2,8 @@
 
 Source: https://docs.ag-ui.com/spec/1.0, its Python SDK.
 
-A stream holds runs one behind the other: the one that was asked for, and before it those of the
-past, if they are replayed. So an answer is complete where the body ends behind a ``RUN_FINISHED``
+A stream holds runs one after the other: the one that was asked for, and before it those of the
+past, if they are replayed. So an answer is complete where the body ends after a ``RUN_FINISHED``
 and no other run has begun. ``RUN_ERROR`` ends it with an error.
 
 Messages, thoughts and tool calls are opened, filled and closed by their ids, or come as chunks, of

@@ -2,8 +2,8 @@
 
 Source: https://www.coze.com/docs/developer_guides/chat_v3, the source of cozepy, and recordings.
 
-A chat is complete at ``done`` behind ``conversation.chat.completed``, or at the end of the body
-behind that; a workflow at ``Done``, or where it was interrupted. Each message of a bot, and each
+A chat is complete at ``done`` after ``conversation.chat.completed``, or at the end of the body
+after that; a workflow at ``Done``, or where it was interrupted. Each message of a bot, and each
 node of a workflow, is a part. A message comes in pieces and then once more whole: what the pieces
 lack is said, and nothing twice.
 
@@ -80,7 +80,7 @@ REASONS: Final[Mapping[str, Reason]] = {
     "Done": "stop",
     "Interrupt": "pause",
 }
-"""How a chat ends, behind ``conversation.chat.``, and a workflow; anything else is ``other``."""
+"""How a chat ends, after ``conversation.chat.``, and a workflow; anything else is ``other``."""
 
 _CHAT: Final = "conversation.chat."
 _MESSAGE: Final = "conversation.message."
@@ -222,7 +222,7 @@ COZE = Dialect(
     name="coze",
     framer=SSEFramer,
     decoder=Decoder,
-    terminator="done behind conversation.chat.completed; of a workflow Done, or an Interrupt",
+    terminator="done after conversation.chat.completed; of a workflow Done, or an Interrupt",
     bare_events=("done", "Done"),
     marks=(
         # Mistral's conversations have events of the same first word.
@@ -241,7 +241,7 @@ COZE = Dialect(
         errors='event: error, {"code", "msg"}; conversation.chat.failed; a workflow\'s Error',
         heartbeats="event: ping, without a meaning",
         quirks=(
-            "no space behind the colons",
+            "no space after the colons",
             'done has the data "[DONE]" in quotes, or a link for debugging',
             "conversation.message.completed has the message whole: what its pieces lacked is said,"
             " and where it is no continuation of them it is a Reset of its part",

@@ -3,7 +3,7 @@
 Source: https://docs.langchain.com/langsmith/streaming, the SDK ``langgraph-sdk``, the servers
 ``langgraph-api`` and ``langserve``.
 
-LangGraph names each event by its stream mode, and behind it the subgraph (``messages|agent:1``).
+LangGraph names each event by its stream mode, and after it the subgraph (``messages|agent:1``).
 `Token` comes of chat messages alone: ``messages`` (deltas), ``messages/partial`` and
 ``messages/complete`` (whole texts), and LangServe's ``data``. Each message is a ``part``, in order
 of arrival. What comes in other modes is `Data`, of the event's name.
@@ -263,7 +263,7 @@ def langgraph(*, end_required: bool = False) -> Dialect:
                 "messages/partial repeats the whole message each time",
                 "the platform sends no end. In the modes checkpoints and debug a last checkpoint"
                 " with nothing next proves the run over, in events the end of the graph's own run."
-                " Without them EOF completes a run only behind a message that a model of the graph"
+                " Without them EOF completes a run only after a message that a model of the graph"
                 " itself finished without calling a tool, or an interrupt;"
                 " langgraph(end_required=True) never lets it",
                 "what cannot be told is reported as cut off: a stream in the modes custom, tasks,"

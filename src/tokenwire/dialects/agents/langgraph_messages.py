@@ -55,7 +55,7 @@ class _Message:
         self.called = False
         self.streamed = False  # in deltas
         self.data = 0  # blocks said
-        self.nested = False  # in a step behind which others may follow
+        self.nested = False  # in a step after which others may follow
         self.finished = False
         self.worded = False  # it was said why it finished
         self.counts: dict[str, int] = {}  # deltas count on
@@ -155,7 +155,7 @@ class Messages:
                 self._nested[hash(id)] = None
 
     def look_at_last(self, value: Any) -> None:
-        """The last message of a state, which is behind a step: the run may rest there."""
+        """The last message of a state, which comes after a step: the run may rest there."""
         if not is_answer(value):
             self.rests = False
             return

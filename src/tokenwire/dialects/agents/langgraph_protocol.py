@@ -3,7 +3,7 @@
 Source: langgraphjs (libs/sdk/src/client/stream, libs/langgraph-api/src/protocol), and a recording.
 
 A message starts, its blocks start, grow and finish, and it finishes. What finishes is told whole
-once more, and compared with its pieces. The stream is that of a thread and stays open behind a run:
+once more, and compared with its pieces. The stream is that of a thread and stays open after a run:
 the ``lifecycle`` of the graph itself tells its end.
 """
 

@@ -10,8 +10,8 @@ response may come as one JSON document with no event stream around it.
 Revision 2025-03-26 lets a client send several requests at once, whose responses may come in an
 event each. Nothing in the stream says how many there are; a `Session` counts the requests in the
 body that it sends, and whoever reads a stream alone can say ``mcp(answers=2)``. Else `Done` waits
-for the end of the body where events have no ids, as servers end it behind the last response. Where
-they have, a stream that is taken up again may stay open for ever, and who takes it up behind a
+for the end of the body where events have no ids, as servers end it after the last response. Where
+they have, a stream that is taken up again may stay open for ever, and who takes it up after a
 response would wait in vain: `Done` comes with the first event that holds one.
 
 A tool's result is a list of content blocks: its texts are the answer. Other results are data.
@@ -196,7 +196,7 @@ class Encoder:
         """The messages of one event.
 
         Raises:
-            LocalProtocolError: The wire cannot say it, as an `Error` behind a part of the result,
+            LocalProtocolError: The wire cannot say it, as an `Error` after a part of the result,
                 or a result comes before `Started`, or `Done` before `Finished`.
         """
         match event:
@@ -364,7 +364,7 @@ MCP = Dialect(
             "2025-03-26: the responses to a batch are choices 0, 1, ..., in an event each or in an"
             " array in one event. A Session knows their number from the request; mcp(answers=2)"
             " says it where a body is read alone. Else, where events have no ids, Done waits for"
-            " the end of the body, as servers end it behind the last response; where they have, it"
+            " the end of the body, as servers end it after the last response; where they have, it"
             " comes with the first event that holds one.",
             "2024-11-05: event: endpoint names an address; the stream then carries the answers of a"
             " whole session, and none of them ends it",

@@ -172,7 +172,7 @@ def _read_only_text(payload: bytes) -> Token | Reasoning | None:
 class _Retold:
     """A text that was told with the start of the message, and how much of it was said again.
 
-    Only where its block is opened once more; else what comes goes on behind it.
+    Only where its block is opened once more; else what comes goes on after it.
     """
 
     __slots__ = ("again", "at", "kind", "text")
@@ -397,7 +397,7 @@ class Decoder:
         return self._retell(text, index, frame) if text else []
 
     def _retell(self, piece: str, index: int, frame: Frame) -> list[Event]:
-        """A piece of a text that was told, or of one that goes on behind it."""
+        """A piece of a text that was told, or of one that goes on after it."""
         said = self._retold[index]
         if said is None:
             return []
@@ -535,7 +535,7 @@ ANTHROPIC_MESSAGES = Dialect(
         resume="none; a new request may go on from the text so far, on models that take a last"
         " message of the assistant",
         quirks=(
-            "the type is read from the JSON, else from event:, which may stand behind the data.",
+            "the type is read from the JSON, else from event:, which may stand after the data.",
             "objects are padded with spaces to hide their length.",
             "an overloaded service answers with status 200 and an error as the first event.",
             "the counts of message_delta replace those of message_start; null says nothing.",

@@ -45,7 +45,7 @@ class AnthropicEncoder:
         self._word_held: str | None = None  # a finish that waits for its usage
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The frames of one event. A `Finished` is sent with the `Usage` behind it, as one frame.
+        """The frames of one event. A `Finished` is sent with the `Usage` after it, as one frame.
 
         Anthropic's SDKs rely on usage beside the stop reason: send one.
 

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtim
 botocore's model of it, and recordings.
 
 A flow says that it is complete. An agent does not: the body ends, and nothing else. So its answer
-counts as complete where the body ends behind a whole message and it has answered; a cut that falls
+counts as complete where the body ends after a whole message and it has answered; a cut that falls
 between two messages cannot be told from the end.
 """
 
@@ -94,7 +94,7 @@ _DATA: Final = {
     "flowMultiTurnInputRequestEvent": "input_request",
 }
 
-# What the framer puts behind a message that broke off: it must not pass for the end.
+# What the framer puts after a message that broke off: it must not pass for the end.
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -213,7 +213,7 @@ BEDROCK_AGENT = Dialect(
     decoder=Decoder,
     encoder=lambda: BedrockAgentEncoder(COMPLETION_REASONS),
     media_types=("application/vnd.amazon.eventstream",),
-    terminator="a flowCompletionEvent, or the body's end behind a whole message of an answer",
+    terminator="a flowCompletionEvent, or the body's end after a whole message of an answer",
     effects=(("@path=*/agents/*",), ("@path=*/flows/*",)),
     marks=(
         ("@event=trace",),
@@ -244,7 +244,7 @@ BEDROCK_AGENT = Dialect(
         errors="messages whose :message-type is exception or error",
         heartbeats="messages with neither headers nor payload",
         quirks=(
-            "nothing ends the answer of an agent. The body's end behind a whole message is"
+            "nothing ends the answer of an agent. The body's end after a whole message is"
             " taken for it once the agent answered or handed over a call; a cut between two"
             " messages cannot be told from it. A flow ends with flowCompletionEvent.",
             "chunk is the name of an event of InvokeModelWithResponseStream too; there the bytes"

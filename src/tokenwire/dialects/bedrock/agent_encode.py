@@ -29,7 +29,7 @@ class BedrockAgentEncoder:
         self._finished = False
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The messages of one event. The body must end right behind `Done`: no message says it.
+        """The messages of one event. The body must end right after `Done`: no message says it.
 
         Raises:
             LocalProtocolError: The wire cannot say it, or `Done` comes before any answer, or

@@ -4,7 +4,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 botocore's model of it, and recordings.
 
 ``messageStop`` ends the answer, but not the stream: usage follows, and an exception still may. So
-an answer is complete where the body ends behind a ``messageStop``. Errors with status 200 are
+an answer is complete where the body ends after a ``messageStop``. Errors with status 200 are
 messages of another type: exceptions, which the model of the API knows, and errors, which it does
 not.
 """
@@ -313,7 +313,7 @@ BEDROCK_CONVERSE = Dialect(
         ),
         request="POST /model/{modelId}/converse-stream",
         text="contentBlockDelta: .delta.text",
-        errors="messages whose :message-type is exception or error, also behind messageStop",
+        errors="messages whose :message-type is exception or error, also after messageStop",
         heartbeats="messages with neither headers nor payload",
         quirks=(
             "a random p hides the length of every payload.",

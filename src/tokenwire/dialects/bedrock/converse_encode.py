@@ -46,10 +46,10 @@ class BedrockEncoder:
         self._index = -1
         self._finished = False
         self._usage: dict[str, int] = {}
-        self._usage_waits = False  # it comes behind the stop, and the last one must say all
+        self._usage_waits = False  # it comes after the stop, and the last one must say all
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The messages of one event. The body must end right behind `Done`: no message says it.
+        """The messages of one event. The body must end right after `Done`: no message says it.
 
         Raises:
             LocalProtocolError: The wire cannot say it, or `Done` comes before `Finished`.

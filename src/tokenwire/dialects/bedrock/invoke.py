@@ -188,7 +188,7 @@ BEDROCK_INVOKE = Dialect(
         ),
         request="POST /model/{modelId}/invoke-with-response-stream",
         text="chunk: .bytes, in base64, and in it where the model's own wire has it",
-        errors="messages whose :message-type is exception or error, also behind the end",
+        errors="messages whose :message-type is exception or error, also after the end",
         heartbeats="messages with neither headers nor payload",
         quirks=(
             "a random p hides the length of every chunk.",

@@ -292,7 +292,7 @@ def dashscope(*, cumulative: bool | None = None) -> Dialect:
             ),
             heartbeats=":HTTP_STATUS/200, a comment in each event",
             quirks=(
-                "no space behind the colon of data:",
+                "no space after the colon of data:",
                 'while an answer runs its finish_reason is the word "null"',
                 "texts are whole each time, unless incremental_output is asked for or the"
                 " model knows nothing else; found out, or told with dashscope(cumulative=...)",

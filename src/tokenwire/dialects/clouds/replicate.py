@@ -139,7 +139,7 @@ REPLICATE = Dialect(
         ' {"reason": "error"}',
         resume="GET of the same URL with Last-Event-ID; every event has an id",
         quirks=(
-            "spaces at the beginning of a piece count; only the one behind data: goes.",
+            "spaces at the beginning of a piece count; only the one after data: goes.",
             "line ends in a piece come as several data: lines.",
             "The stream has no usage: it stands in metrics of GET /predictions/{id}.",
             "Models that make files send data: URLs, or addresses at replicate.delivery: Data of"
@@ -147,7 +147,7 @@ REPLICATE = Dialect(
             "A cancelled prediction ends with done, too, its reason canceled.",
         ),
         doubtful=(
-            "Whether a reconnect with Last-Event-ID goes on behind that event.",
+            "Whether a reconnect with Last-Event-ID goes on after that event.",
             "Addresses of files on other hosts are read as text.",
         ),
     ),

@@ -132,7 +132,7 @@ class Decoder:
             events += self._choice.finish(raw, frame)
         read, written = result.input_token_count, result.generated_token_count
         if read is not None or written is not None:
-            # The input is counted in the first event; those behind it say 0.
+            # The input is counted in the first event; those after it say 0.
             self._input_tokens = read or self._input_tokens
             final = self._choice.reason is not None
             usage = Usage(self._input_tokens, written, final=final, frame=frame)
@@ -219,7 +219,7 @@ WATSONX = Dialect(
         heartbeats="an empty object, mostly as the first event",
         quirks=(
             "the first event may be empty, or an empty object: a heartbeat",
-            "the input is counted in the first event only; 0 in those behind it is no count",
+            "the input is counted in the first event only; 0 in those after it is no count",
             "warnings about the model come as Data of kind warnings, once",
         ),
         doubtful=("the shape of an error in mid-stream",),

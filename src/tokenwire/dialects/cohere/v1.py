@@ -5,7 +5,7 @@ of its own service and of Amazon Bedrock.
 
 ``stream-end`` completes an answer, or says that it failed. The lines of the generate API have no
 types where Bedrock sends them: ``is_finished`` ends a generation, and there may be several; such
-an answer is complete where the body ends behind the last one.
+an answer is complete where the body ends after the last one.
 """
 
 from __future__ import annotations
@@ -347,7 +347,7 @@ COHERE_V1 = Dialect(
             "Calls have no ids, and a finish with calls is COMPLETE: it is read as tool_calls.",
             "The text beside tool calls is the plan for them: Data of the kind tool_plan.",
             "Lines without .event_type are of the generate API, as Bedrock sends them: several"
-            " generations may mix, and the body's end behind the last one ends the answer.",
+            " generations may mix, and the body's end after the last one ends the answer.",
         ),
         doubtful=(
             "The generate API, stream-error, and calls in pieces: from the SDK's types alone.",

@@ -2,7 +2,7 @@
 
 Source: https://docs.cohere.com/v2/docs/streaming, the types of Cohere's SDK, and recordings.
 
-``message-end`` completes an answer, or says that it failed; the ``[DONE]`` behind it proves
+``message-end`` completes an answer, or says that it failed; the ``[DONE]`` after it proves
 nothing. Content blocks and tool calls are numbered apart from each other.
 """
 

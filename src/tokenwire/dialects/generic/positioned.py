@@ -109,6 +109,6 @@ POSITIONED = Dialect(
         text=".token",
         errors='data: {"error": "text"} or data: {"error": {"message", "code"}}',
         resume="the position of the last token that came, as resume_from in the body; the server"
-        " goes on behind it",
+        " goes on after it",
     ),
 )

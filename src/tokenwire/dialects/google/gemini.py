@@ -6,7 +6,7 @@ With ``alt=sse`` the chunks come as server-sent events, without it as one JSON a
 An answer is complete when every candidate that began has a finish reason, or the prompt was
 blocked, and the body ended, which an array says with its closing bracket. Older models put ``STOP``
 into every chunk: so `Finished` comes only at the end, and as an event stream has no terminator, a
-finish reason behind which text came proves nothing there any more.
+finish reason after which text came proves nothing there any more.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class _Choice:
         self.counted = False  # the answer's tokens were counted with the finish reason
         self.refuted: str | None = None  # a finish reason that more of the answer followed
         self.refuted_counted = False
-        self.went_on = False  # more followed, and no finish reason with it or behind it
+        self.went_on = False  # more followed, and no finish reason with it or after it
         self.message: str | None = None
         self.frame: Frame | None = None  # that of the finish reason
         self.said: dict[str, int] = {}  # what may be repeated in every chunk: digests
@@ -188,7 +188,7 @@ class Decoder:
     """Chunks to events.
 
     Args:
-        in_array: The chunks are elements of an array, which is closed behind the last one.
+        in_array: The chunks are elements of an array, which is closed after the last one.
     """
 
     def __init__(self, *, in_array: bool = False) -> None:
@@ -369,7 +369,7 @@ class Decoder:
                 return
         open_call = choice.open_call
         if open_call is None or (call.name and not (call.id and call.id == open_call.id)):
-            # Calls come one behind the other, so what is open ends here: its end may be missing.
+            # Calls come one after the other, so what is open ends here: its end may be missing.
             self._close(choice, True, frame, events)
             if not (call.id or call.name or call.args or call.partial_args):
                 return  # the end of a call that is closed already
@@ -510,7 +510,7 @@ GEMINI_SSE = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: GeminiEncoder("gemini-sse"),
-    terminator="a finishReason for every candidate, with nothing of the answer behind it",
+    terminator="a finishReason for every candidate, with nothing of the answer after it",
     marks=MARKS,
     notes=SSE_NOTES,
 )

@@ -1,6 +1,6 @@
 """Vertex streams the arguments of a call as patches: a JSONPath and what stands there.
 
-A text comes in several patches of one path, one behind the other; anything else in one.
+A text comes in several patches of one path, one after the other; anything else in one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PatchedArguments:
         self._root: dict[str, Any] = {}
 
     def put(self, path: str, value: Any) -> int:
-        """Apply one patch; a text goes behind the text that stands there.
+        """Apply one patch; a text goes after the text that stands there.
 
         Returns:
             What it cost: about the bytes it made the arguments grow by.

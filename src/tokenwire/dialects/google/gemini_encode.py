@@ -47,7 +47,7 @@ class GeminiEncoder:
 
     Args:
         dialect: The dialect's name.
-        in_array: The chunks are elements of an array, which is closed behind the last one.
+        in_array: The chunks are elements of an array, which is closed after the last one.
     """
 
     def __init__(self, dialect: str, *, in_array: bool = False) -> None:

@@ -54,7 +54,7 @@ SSE_NOTES: Final = Notes(
     quirks=(
         "lines end in CRLF.",
         "older models write finishReason STOP into every chunk, and an event stream has no"
-        " terminator: a body that ends cleanly behind such a chunk is believed. Where the"
+        " terminator: a body that ends cleanly after such a chunk is believed. Where the"
         " connection broke it is not, unless the answer's tokens were counted with a STOP for the"
         " first time. Ask such a model without alt=sse: an array is closed.",
         *_QUIRKS,

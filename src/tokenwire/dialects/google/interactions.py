@@ -4,7 +4,7 @@ Source: https://ai.google.dev/gemini-api/docs/interactions/streaming, the google
 recordings.
 
 An answer is complete at ``interaction.completed``, ``.cancelled``, ``.incomplete`` or ``.failed``,
-and only there; ``[DONE]`` behind it proves nothing. What an event is stands in ``event_type``, and
+and only there; ``[DONE]`` after it proves nothing. What an event is stands in ``event_type``, and
 mostly in ``event:`` too. ``part`` is the index of the step. Tools that Google runs itself are calls
 like others, their results are `Data`.
 """
@@ -269,7 +269,7 @@ class Decoder:
         return events
 
     def _fill(self, delta: Mapping[str, Any], kind: str, index: int, frame: Frame) -> list[Event]:
-        """Whole arguments behind the beginning of a call, or a call that nothing began."""
+        """Whole arguments after the beginning of a call, or a call that nothing began."""
         if not self._calls.has(index):
             return self._open(delta, kind, index, frame)
         events = _signed(delta, index, frame)
@@ -283,7 +283,7 @@ class Decoder:
 
 
 def _texts_in(steps: Any) -> Iterator[str]:
-    """The texts of an answer that comes whole behind its pieces."""
+    """The texts of an answer that comes whole after its pieces."""
     for step in list_of(steps):
         if is_mapping(step):
             inner = step.get("content") if step.get("type") == "model_output" else [step]
@@ -314,10 +314,10 @@ def read_event_id(frame: Frame) -> str | None:
 
 
 def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
-    """A GET of the interaction, for the events behind the last one that had an id.
+    """A GET of the interaction, for the events after the last one that had an id.
 
     None for one that is not stored, and where no event had an id yet. Without an id it gives all
-    events, or where the request itself has one, those behind that.
+    events, or where the request itself has one, those after that.
     """
     going = request.as_get_of(known.id)
     if cursor.value is None or going is None or request.fields.get("store") is False:
@@ -356,7 +356,7 @@ GEMINI_INTERACTIONS = Dialect(
         request='POST /v1beta/interactions with "stream": true',
         text='step.delta: delta.text, where delta.type is "text"',
         errors='data: {"event_type": "error", "error": {"code", "message"}}, or the status failed',
-        resume="GET /v1beta/interactions/{id}?stream=true&last_event_id={event_id} goes on behind"
+        resume="GET /v1beta/interactions/{id}?stream=true&last_event_id={event_id} goes on after"
         " that event, if the interaction is stored; events need not have an event_id. A"
         " continuation_token, told as Data, begins a new answer from its last checkpoint: what came"
         " after that is generated again",

@@ -68,7 +68,7 @@ class Batch:
     def count(self, index: int, frame: Frame, **counts: int | None) -> list[Event]:
         """`Usage` of all answers, where the counts of this one say something new.
 
-        Call it behind `finish`: its last counts are the final ones.
+        Call it after `finish`: its last counts are the final ones.
         """
         mine = self._counts[index]
         said = {name: n for name, n in counts.items() if n is not None}
@@ -118,7 +118,7 @@ class BatchEncoder:
         start: Writes a payload for `Started`.
         payload: Writes any other one.
         error: Writes what stands under ``error``.
-        end: What comes behind the last answer, and behind an error.
+        end: What comes after the last answer, and after an error.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 Most payloads of an answer differ from the one before in their text alone, yet a JSON decoder walks
 through all of each: ids, names, counts, null by null. An envelope is the constant bytes before and
-behind the text. It is learnt from one payload that has it, and proven by putting a text of our own
+after the text. It is learnt from one payload that has it, and proven by putting a text of our own
 in its place and asking the dialect's own reading of it. From then on the text is cut out of any
 payload that begins and ends with these bytes.
 
@@ -12,7 +12,7 @@ in the place of the text, and it reads alike.
 
 Services pad payloads with a filler so that their length does not tell the text: Anthropic with
 spaces before the last brace, OpenAI with letters in a string that means nothing. So one place
-behind the text may hold any run of spaces, or any letters and digits between two quotes: neither
+after the text may hold any run of spaces, or any letters and digits between two quotes: neither
 can end what it stands in.
 
 Where the format lets a payload of one line stand on the wire as it is, the bytes around the payload
@@ -115,7 +115,7 @@ class Envelope:
             self.forget()  # what was learnt stood on another wire
 
     def may_follow(self, data: bytes) -> bool:
-        """Does a frame begin behind this chunk, so that `take_chunk` may be asked for the next?"""
+        """Does a frame begin after this chunk, so that `take_chunk` may be asked for the next?"""
         return self._framing is not None and data.endswith(self._framing.frame_end)
 
     def take_chunk(self, data: bytes) -> TextEvent | None:
@@ -208,8 +208,8 @@ class Envelope:
             self._skip -= 1
             return
         self._skip, self._wait = self._wait, min(2 * self._wait + 1, _RAREST)
-        for before, behind in _places(payload, event.text):
-            for middle, filler, filling, end in _tails(behind):
+        for before, after in _places(payload, event.text):
+            for middle, filler, filling, end in _tails(after):
                 probe = b"".join((before, _PROBE_LITERAL, middle, filling, end))
                 if self._is_proven(probe, event):
                     self._keep(frame, before, middle, filler, end, event)
@@ -248,7 +248,7 @@ class Envelope:
 
 
 def _places(payload: bytes, text: str) -> Iterator[tuple[bytes, bytes]]:
-    """What stands before and behind the text, wherever the payload has one like it."""
+    """What stands before and after the text, wherever the payload has one like it."""
     for literal in _literals(text):
         at = payload.find(literal)
         for _ in range(_PLACES):
@@ -268,15 +268,15 @@ def _literals(text: str) -> Sequence[bytes]:
         return (json.dumps(text).encode(),)
 
 
-def _tails(behind: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
-    """What may stand behind the text: bytes, a filler, an example of it, bytes."""
-    end = behind[-1:]
-    middle = behind[:-1].rstrip(b" ")
-    if len(middle) < len(behind) - 1:
+def _tails(after: bytes) -> Iterator[tuple[bytes, bytes, bytes, bytes]]:
+    """What may stand after the text: bytes, a filler, an example of it, bytes."""
+    end = after[-1:]
+    middle = after[:-1].rstrip(b" ")
+    if len(middle) < len(after) - 1:
         # Spaces right beside the text need no care: a JSON decoder passes over them.
         yield (middle, b" ", b"", end) if middle else (b"", b"", b"", end)
-    filled = _LAST_STRING.fullmatch(behind)
+    filled = _LAST_STRING.fullmatch(after)
     if filled:
         middle, filling, end = filled.groups()
         yield middle, _ALPHANUMERIC, b"0" if filling != b"0" else b"1", end
-    yield b"", b"", b"", behind
+    yield b"", b"", b"", after

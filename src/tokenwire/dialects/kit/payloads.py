@@ -109,7 +109,7 @@ def malformed(frame: Frame, reason: object) -> Error:
 
 
 def is_done_sentinel(data: bytes) -> bool:
-    """Is this OpenAI's ``[DONE]``, also in quotes or with something behind it?"""
+    """Is this OpenAI's ``[DONE]``, also in quotes or with something after it?"""
     return data.lstrip(b' "').startswith(b"[DONE]")
 
 

@@ -32,7 +32,7 @@ class Pieces:
 
     Args:
         room: What the texts of the stream share. A text for which there is none left is kept no
-            longer, and what comes whole behind it counts as told.
+            longer, and what comes whole after it counts as told.
     """
 
     __slots__ = ("_joined", "_kept", "_loose", "_room")

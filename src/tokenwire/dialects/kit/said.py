@@ -52,7 +52,7 @@ class Said:
         self._digest.update(data)
 
     def rest_of(self, text: str) -> str | None:
-        """What stands in this text behind all that was said; None: it does not begin with it."""
+        """What stands in this text after all that was said; None: it does not begin with it."""
         if 4 * len(text) < self._length:
             return None
         data = _bytes(text)

@@ -396,7 +396,7 @@ def _stood_in(slot: _Slot, one: Fragment) -> bool:
 
 
 def _whole_name(slot: _Slot, name: str) -> str:
-    """The name with the pieces of it that came before; behind arguments it is another one."""
+    """The name with the pieces of it that came before; after arguments it is another one."""
     if not isinstance(slot.name, str) or slot.length or name.startswith(slot.name):
         return name
     return slot.name + name

@@ -22,7 +22,7 @@ _GATEWAY: Final = re.compile(
 
 
 def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
-    """A GET of the run at AI Gateway, for the events behind those that came.
+    """A GET of the run at AI Gateway, for the events after those that came.
 
     Only runs that the gateway keeps have an id, and only its addresses show its name.
     """

@@ -5,7 +5,7 @@ and recordings.
 
 What an event is stands in ``event:`` alone. An answer is complete when its run ends, or waits for
 the outputs of tools: the stream is over then, and goes on with the request that submits them.
-``event: done`` behind that proves nothing.
+``event: done`` after that proves nothing.
 
 ``part`` numbers the contents of all messages of the run, in the order in which they begin.
 """

@@ -173,7 +173,7 @@ class Decoder:
     def receive_eof(self) -> Sequence[Event]:
         """Complete if all choices are finished: not every service sends ``[DONE]``.
 
-        But where an answer went on behind a finish reason, it could have done so again: Together
+        But where an answer went on after a finish reason, it could have done so again: Together
         sends one with each call, Gemini behind OpenRouter one with each chunk.
         """
         went_on = any(one.went_on for one in self._choices)
@@ -445,13 +445,13 @@ OPENAI_CHAT = Dialect(
         request="POST /v1/chat/completions with stream: true; counts with"
         " stream_options: {include_usage: true}",
         text="choices[].delta.content",
-        errors='data: {"error": {...}} or event: error, with [DONE] behind it or without; inside a'
+        errors='data: {"error": {...}} or event: error, with [DONE] after it or without; inside a'
         " chunk; a finish reason that means a failure",
         heartbeats="comments at some services",
         quirks=(
             "chunks without choices, and choices without delta, are no fault",
             "Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
-            " so it does behind audio, and for choices silent since another of them finished",
+            " so it does after audio, and for choices silent since another of them finished",
             'a finish_reason of "" or "null" is none',
             "[DONE] alone proves nothing, and its absence disproves nothing",
             "a whole message at the end says again what was told; only news is told. So it is"

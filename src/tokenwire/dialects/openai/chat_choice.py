@@ -55,7 +55,7 @@ class Choice:
         reason: Why it finished.
         raw_reason: The service's word for it.
         runs: It spoke, and is not finished.
-        went_on: It spoke behind a finish reason, which therefore proves nothing.
+        went_on: It spoke after a finish reason, which therefore proves nothing.
         rests: It said nothing since another choice finished.
         spoken: Characters of its text.
         chunks: Chunks that it stood in, but for those that hold its text alone.

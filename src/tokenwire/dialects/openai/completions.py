@@ -27,13 +27,13 @@ OPENAI_COMPLETIONS = Dialect(
         sources=("https://platform.openai.com/docs/api-reference/completions",),
         request="POST /v1/completions with stream: true",
         text="choices[].text",
-        errors='data: {"error": {...}}, with [DONE] behind it at vLLM',
-        resume="none; the prompt with the partial answer behind it asks for the rest",
+        errors='data: {"error": {...}}, with [DONE] after it at vLLM',
+        resume="none; the prompt with the partial answer after it asks for the rest",
         quirks=(
             "[DONE] alone proves nothing",
             "with n > 1 the choices interleave; each ends by its own finish reason",
             "the finish reason may stand beside the last text",
-            "logprobs of a piece is Data behind its text",
+            "logprobs of a piece is Data after its text",
         ),
     ),
 )

@@ -34,7 +34,7 @@ OPENAI_IMAGES = Dialect(
             "an image is one line of megabytes; max_event_size must allow it",
             "Data holds the event without its usage: the image is its b64_json",
             "nothing says how many images come: Done is at the end of the body, or at [DONE]; a"
-            " preview behind an image opens the answer again",
+            " preview after an image opens the answer again",
         ),
         doubtful=("no recording confirms it; whether [DONE] ends a stream",),
     ),

@@ -107,7 +107,7 @@ _ALL: Final = (
         errors='data: {"error": {...}}; a filter that acts late ends with content_filter',
         quirks=(
             "the first chunk has prompt_filter_results, no choices and an empty id",
-            "the asynchronous filter judges text that came before, also behind the finish reason:"
+            "the asynchronous filter judges text that came before, also after the finish reason:"
             " a choice without delta, with content_filter_offsets",
         ),
         doubtful=("the chunks of the asynchronous filter come from the documentation",),
@@ -122,7 +122,7 @@ _ALL: Final = (
         errors="error, with the upstream's HTTP status as code, inside an otherwise normal chunk",
         heartbeats=": OPENROUTER PROCESSING",
         quirks=(
-            "[DONE] comes behind an error too",
+            "[DONE] comes after an error too",
             "reasoning and reasoning_details say the same; the text is told once",
             "images stand in delta.images",
         ),
@@ -136,7 +136,7 @@ _ALL: Final = (
         reasoning="reasoning",
         errors="event: error, then EOF without [DONE]",
         quirks=(
-            "no [DONE] comes behind an error",
+            "no [DONE] comes after an error",
             "usage stands in x_groq of the finishing chunk",
             "failed_generation, what the model wrote instead of a tool call, stays in the frame of"
             " the error tool_use_failed; only a changed request helps",
@@ -200,7 +200,7 @@ _ALL: Final = (
         vendor="Amazon Bedrock (Mantle)",
         hosts=("bedrock-mantle.*.api.aws", "bedrock-runtime.*.amazonaws.com"),
         sources=("https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",),
-        quirks=("event: may stand behind data:",),
+        quirks=("event: may stand after data:",),
     ),
     Profile(
         name="together",
@@ -224,7 +224,7 @@ _ALL: Final = (
         reasoning="reasoning",
         prefill=_OPEN_LAST,
         quirks=(
-            "[DONE] comes behind an error too",
+            "[DONE] comes after an error too",
             "with continuous_usage_stats every chunk has the counts so far",
             "NaN in logprobs is read",
             "older servers send reasoning_content",
@@ -237,7 +237,7 @@ _ALL: Final = (
         sources=("https://docs.sglang.ai/basic_usage/openai_api_completions.html",),
         prefill=Prefill(request={"continue_final_message": True}),
         quirks=(
-            "[DONE] comes behind an error too",
+            "[DONE] comes after an error too",
             "arguments may come before the name",
             "frames of event sglext_ids are no part of the answer",
         ),
@@ -253,7 +253,7 @@ _ALL: Final = (
         errors='data: {"error": {...}}, then EOF; before 2025-09 an SSE field error:',
         heartbeats=": every sse_ping_interval, 30 s at first",
         quirks=(
-            "no [DONE] comes behind an error",
+            "no [DONE] comes after an error",
             "the field error: is none of the standard, and read all the same",
         ),
     ),

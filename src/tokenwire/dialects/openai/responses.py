@@ -363,7 +363,7 @@ class Decoder:
 
 
 def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
-    """A GET of the response, for the events behind the last one; only of a background response.
+    """A GET of the response, for the events after the last one; only of a background response.
 
     Of any other the service goes on with nothing. Azure's ``api-version`` stays in the URL.
     """

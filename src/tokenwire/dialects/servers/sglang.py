@@ -66,7 +66,7 @@ _decode_json = JSONDecoder(PieceWire).decode
 class TextSoFar:
     """One answer's text, and what tells whether it comes whole each time.
 
-    ``output_ids`` and ``completion_tokens`` do: as many ids as there are tokens, behind the first
+    ``output_ids`` and ``completion_tokens`` do: as many ids as there are tokens, after the first
     payload, prove that all of it comes whole. Fewer prove nothing: there were servers that sent
     the ids piece by piece and the text whole. Servers without ids always sent it whole.
     """
@@ -219,7 +219,7 @@ SGLANG = Dialect(
         errors='data: {"error": {"message", "type", "code", "retryable"}}, then [DONE]; or'
         ' meta_info.finish_reason {"type": "abort", "message", "status_code"}',
         quirks=(
-            "[DONE] comes behind errors too, and proves nothing alone.",
+            "[DONE] comes after errors too, and proves nothing alone.",
             "text is cumulative; a server with incremental output sends deltas, which is found"
             " out from output_ids, completion_tokens and the texts. A text that does not go on from"
             " the one before is a Reset.",

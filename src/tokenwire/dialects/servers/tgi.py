@@ -208,6 +208,6 @@ TGI = Dialect(
             " the tokens completes the answer at the end of the body.",
             "Special tokens such as </s> come as tokens and are no text.",
         ),
-        doubtful=("Whether the current build writes a space behind data:.",),
+        doubtful=("Whether the current build writes a space after data:.",),
     ),
 )

@@ -3,7 +3,7 @@
 Source: https://v4.ai-sdk.dev/docs/ai-sdk-ui/stream-protocol, the source of @ai-sdk/ui-utils and of
 assistant-stream.
 
-An answer is complete once ``d`` (finish message) came and no content behind it. Data may follow it,
+An answer is complete once ``d`` (finish message) came and no content after it. Data may follow it,
 so `Done` comes at the end of the body. ``e`` ends a step alone.
 """
 
@@ -114,7 +114,7 @@ VERCEL_DATA = Dialect(
         errors='3:"text"; the text is masked unless the server shows it',
         heartbeats="a blank line",
         quirks=(
-            "The first colon of a line ends the code: the JSON behind it holds more of them.",
+            "The first colon of a line ends the code: the JSON after it holds more of them.",
             "A line that does not begin with a code is no event: a bare JSON error there is an"
             " error, anything else unknown.",
             "9 repeats the arguments that came in pieces; they are not doubled.",

@@ -48,7 +48,7 @@ class VercelDataEncoder:
         self._finished = False
 
     def __call__(self, event: Event) -> Sequence[Frame]:
-        """The lines of one event. `Usage` comes behind `Finished`.
+        """The lines of one event. `Usage` comes after `Finished`.
 
         Raises:
             LocalProtocolError: The wire cannot say it, or `Done` comes before `Finished`.

@@ -2,7 +2,7 @@
 
 Source: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol, and the source of the ai package.
 
-An answer is complete once ``finish`` or ``abort`` came and no content behind it. ``[DONE]`` is sent
+An answer is complete once ``finish`` or ``abort`` came and no content after it. ``[DONE]`` is sent
 whenever the server's stream ends, also without either, and proves nothing. Both may be followed by
 data, so `Done` comes at ``[DONE]`` or at the end of the body. A step that the server tried again is
 void at ``reset-step``.
@@ -56,7 +56,7 @@ class Decoder:
     def receive_frame(self, frame: Frame) -> Sequence[Event]:
         """The events of one frame."""
         if is_done_sentinel(frame.data or b""):
-            return self._choice.done_at_sentinel(frame, "a finish or abort event behind all blocks")
+            return self._choice.done_at_sentinel(frame, "a finish or abort event after all blocks")
         return read_frame(frame, EventWire, _decode_json, self._receive, self._extras)
 
     def receive_eof(self) -> Sequence[Event]:
@@ -229,12 +229,12 @@ VERCEL_UI = Dialect(
         quirks=(
             "[DONE] is sent at the end of every stream, also of one that failed: without a"
             " finish or abort event before it the answer is cut.",
-            "servers in other languages leave [DONE] out; the end of the body behind a finish"
+            "servers in other languages leave [DONE] out; the end of the body after a finish"
             " is Done too.",
             "tool-input-available repeats the input that came in pieces; it is not doubled.",
             "finish-step ends one call of the model, not the answer.",
             "finish without a finishReason is a stop, or tool_calls where calls wait for the"
-            " client. Where a text is left open behind it, and the reason is none, other or"
+            " client. Where a text is left open after it, and the reason is none, other or"
             " unknown, the answer was cut.",
             "reset-step voids the current step. In an answer's only step with content that is one"
             " Reset of everything, what came before it too. In a later step it is a Reset of each"
