@@ -3,7 +3,7 @@
 BIN := .venv-test/bin
 UV := sh tools/uv.sh
 SYNC := $(UV) sync --quiet --locked --no-default-groups --all-extras
-PYTEST := -m pytest -q -n auto --dist worksteal
+PYTEST := -m pytest -n auto --dist worksteal
 PYTHONS := 3.11 3.12 3.13
 
 .DEFAULT_GOAL := help

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.effort import tries
 from tests.testing import broken
 from tests.testing.broken import PLUS, WIRE
 
@@ -39,16 +40,18 @@ def report_of_wrong(name: str) -> Report:
 
 
 def test_a_sound_dialect_passes() -> None:
-    report = check_dialect(PLUS, wire=WIRE, events=[[Token("a\nb"), Done("stop")]])
+    report = check_dialect(
+        PLUS, wire=WIRE, events=[[Token("a\nb"), Done("stop")]], examples=tries(50)
+    )
     assert report.ok
     assert list(report.checked) == LAWS
     assert all(report.checked.values())
     assert "8 of 8 laws hold" in str(report)
 
 
-@pytest.mark.parametrize("name", ["bedrock-converse", "event-stream", "jsonl", "openai-chat"])
+@pytest.mark.parametrize("name", ["bedrock-converse", "event-stream"])
 def test_built_in_dialects_pass_by_name(name: str) -> None:
-    assert check_dialect(name, examples=10).dialect == name
+    assert check_dialect(name, examples=1).dialect == name
 
 
 def test_a_recorded_answer_passes() -> None:
