@@ -23,7 +23,7 @@ from tokenwire import (
     Unknown,
 )
 from tokenwire.dialects.anthropic.complete import ANTHROPIC_COMPLETE
-from tokenwire.dialects.anthropic.messages import STOP_REASONS
+from tokenwire.dialects.anthropic.messages_wire import STOP_REASONS
 
 HEAD = {"type": "completion", "id": "compl_1", "model": "claude-2.1", "stop": None}
 WIRE = (

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from tokenwire.dialects.anthropic.messages import STOP_REASONS as ANTHROPIC_REASONS
+from tokenwire.dialects.anthropic.messages_wire import STOP_REASONS as ANTHROPIC_REASONS
 from tokenwire.dialects.google.gemini_wire import FINISH_REASONS as GEMINI_REASONS
 from tokenwire.dialects.kit.payloads import is_list, is_mapping, plain_text
 from tokenwire.dialects.openai.chat_wire import FINISH_REASONS as OPENAI_REASONS

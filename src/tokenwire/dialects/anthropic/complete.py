@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
-from tokenwire.dialects.anthropic.messages import STOP_REASONS
+from tokenwire.dialects.anthropic.messages_wire import STOP_REASONS
 from tokenwire.dialects.kit.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.kit.errors import find_error
 from tokenwire.dialects.kit.lenient import Extras

@@ -20,8 +20,8 @@ from msgspec.json import encode as to_json
 from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect, Notes, StatefulDecoder
-from tokenwire.dialects.anthropic.messages import STOP_REASONS
 from tokenwire.dialects.anthropic.messages_encode import AnthropicEncoder
+from tokenwire.dialects.anthropic.messages_wire import STOP_REASONS
 from tokenwire.dialects.bedrock.errors import exception, find_exception
 from tokenwire.dialects.bedrock.families import find_family
 from tokenwire.dialects.kit.encoding import cannot_say, json_frame
