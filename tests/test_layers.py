@@ -12,9 +12,10 @@ ROOT = Path(tokenwire.__file__).parent
 
 # From the ground up. Modules on one line may not import each other, but for the inside of a package.
 LAYERS = [
-    ["frame", "cursor", "errors", "request"],
+    ["frame", "cursor"],
     ["events"],
-    ["limits"],
+    ["errors"],
+    ["request", "limits"],
     ["framing"],
     ["state"],
     ["dialects"],

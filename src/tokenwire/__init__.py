@@ -26,7 +26,6 @@ from tokenwire.drive import (
 from tokenwire.errors import (
     FramingError,
     LocalProtocolError,
-    Recovery,
     StreamError,
     TokenwireError,
     UnknownDialectError,
@@ -41,6 +40,7 @@ from tokenwire.events import (
     Opened,
     Reasoning,
     Reconnecting,
+    Recovery,
     Refusal,
     Reset,
     Started,

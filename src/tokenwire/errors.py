@@ -1,4 +1,4 @@
-"""What tokenwire raises, and what a failure allows (`Recovery`).
+"""What tokenwire raises.
 
 A parser never raises for what the peer did: that is an `Error` event. It raises for misuse
 (`LocalProtocolError`); adapters raise `StreamError` around a fatal event by default.
@@ -6,22 +6,8 @@ A parser never raises for what the peer did: that is an `Error` event. It raises
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tokenwire.events import Error
-
-
-class Recovery(StrEnum):
-    """What may be done after an `Error`."""
-
-    RESUME = "resume"
-    """The answer broke off: go on from the cursor where the service can, or ask anew."""
-    RETRY = "retry"
-    """Transient: the same request may succeed; send it again if nothing was shown yet."""
-    FATAL = "fatal"
-    """Sending the same request again fails again."""
+from tokenwire.events import Error
+from tokenwire.events import Recovery as Recovery  # noqa: PLC0414  it stood here before
 
 
 class TokenwireError(Exception):

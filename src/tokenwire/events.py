@@ -9,12 +9,12 @@ but for a `Reset`, which takes text back.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from tokenwire.errors import Recovery
 from tokenwire.frame import Frame
 
 Reason: TypeAlias = Literal[
@@ -33,6 +33,17 @@ Reason: TypeAlias = Literal[
 ErrorKind: TypeAlias = Literal[
     "vendor", "truncated", "malformed", "limit", "http", "transport", "timeout"
 ]
+
+
+class Recovery(StrEnum):
+    """What may be done after an `Error`."""
+
+    RESUME = "resume"
+    """The answer broke off: go on from the cursor where the service can, or ask anew."""
+    RETRY = "retry"
+    """Transient: the same request may succeed; send it again if nothing was shown yet."""
+    FATAL = "fatal"
+    """Sending the same request again fails again."""
 
 
 class EventBase(Struct, frozen=True, gc=False, eq=False, kw_only=True):

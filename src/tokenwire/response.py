@@ -11,8 +11,8 @@ import msgspec
 from tokenwire.dialects import Dialect
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error, recovery_of
 from tokenwire.dialects.kit.payloads import is_mapping, json_or_text
-from tokenwire.errors import FramingError, Recovery
-from tokenwire.events import Error
+from tokenwire.errors import FramingError
+from tokenwire.events import Error, Recovery
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
 from tokenwire.request import masked

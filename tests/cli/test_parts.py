@@ -13,8 +13,7 @@ from tokenwire.cli.exits import OF_KIND
 from tokenwire.cli.report import report
 from tokenwire.cli.show import COLOURS, EventView, TextView
 from tokenwire.dialects import get_dialect
-from tokenwire.errors import Recovery
-from tokenwire.events import Done, Error, ErrorKind, Event, Reset, Token
+from tokenwire.events import Done, Error, ErrorKind, Event, Recovery, Reset, Token
 from tokenwire.testserver.answer import Answer, Step
 from tokenwire.testserver.cuts import LONGEST_RANDOM, Cutter
 from tokenwire.testserver.passage import PASSAGE, split_text

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire.dialects.kit.errors import RETRYABLE_STATUSES
-from tokenwire.errors import Recovery
-from tokenwire.events import Error
+from tokenwire.events import Error, Recovery
 from tokenwire.resume import (
     NEVER,
     RETRYABLE_KINDS,

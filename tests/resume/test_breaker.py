@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 )
 from tests.effort import tries
 
-from tokenwire.errors import LocalProtocolError, Recovery
-from tokenwire.events import Done, Error, Event, Token
+from tokenwire.errors import LocalProtocolError
+from tokenwire.events import Done, Error, Event, Recovery, Token
 from tokenwire.resume import (
     BreakerHealth,
     BreakerPolicy,

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire import events
-from tokenwire.errors import Recovery
 from tokenwire.events import (
     Data,
     Done,
@@ -21,6 +20,7 @@ from tokenwire.events import (
     Opened,
     Reasoning,
     Reconnecting,
+    Recovery,
     Refusal,
     Reset,
     Started,

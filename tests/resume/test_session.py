@@ -21,8 +21,8 @@ from tests.resume.playbook import (
     timer,
 )
 
-from tokenwire.errors import LocalProtocolError, Recovery, UnknownDialectError
-from tokenwire.events import Data, Error, Event
+from tokenwire.errors import LocalProtocolError, UnknownDialectError
+from tokenwire.events import Data, Error, Event, Recovery
 from tokenwire.request import Request
 from tokenwire.resume.backoff import NEVER, RetryPolicy
 from tokenwire.resume.breaker import CircuitBreaker

@@ -28,8 +28,18 @@ from tests.resume.playbook import (
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import available_dialects, available_profiles, get_dialect
 from tokenwire.encoder import StreamEncoder
-from tokenwire.errors import LocalProtocolError, Recovery
-from tokenwire.events import Error, Event, Finished, Heartbeat, Started, Token, Unknown, Usage
+from tokenwire.errors import LocalProtocolError
+from tokenwire.events import (
+    Error,
+    Event,
+    Finished,
+    Heartbeat,
+    Recovery,
+    Started,
+    Token,
+    Unknown,
+    Usage,
+)
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.request import Request

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tokenwire.cli.terminal import one_line
-from tokenwire.errors import Recovery
-from tokenwire.events import Error
+from tokenwire.events import Error, Recovery
 
 
 def report(error: Error, tokens: int) -> str:

@@ -33,8 +33,8 @@ from tokenwire.dialects.kit.payloads import (
     json_text,
     read_json,
 )
-from tokenwire.errors import FramingError, Recovery, UnknownDialectError
-from tokenwire.events import Error
+from tokenwire.errors import FramingError, UnknownDialectError
+from tokenwire.events import Error, Recovery
 from tokenwire.frame import Frame
 from tokenwire.framing import Framer
 from tokenwire.framing.sse import SSEFramer

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from tokenwire.dialects import Dialect, get_dialect
 from tokenwire.encoder import StreamEncoder
-from tokenwire.errors import LocalProtocolError, Recovery
+from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
     Done,
@@ -29,6 +29,7 @@ from tokenwire.events import (
     Heartbeat,
     Reason,
     Reasoning,
+    Recovery,
     Refusal,
     Started,
     Token,

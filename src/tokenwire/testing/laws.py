@@ -18,8 +18,19 @@ from msgspec import Struct
 from tokenwire.dialects import Decoder, Dialect, StatefulDecoder
 from tokenwire.dialects.kit.lenient import text_from
 from tokenwire.encoder import StreamEncoder
-from tokenwire.errors import LocalProtocolError, Recovery
-from tokenwire.events import Data, Done, Error, Event, Reasoning, Refusal, Reset, Token, Unknown
+from tokenwire.errors import LocalProtocolError
+from tokenwire.events import (
+    Data,
+    Done,
+    Error,
+    Event,
+    Reasoning,
+    Recovery,
+    Refusal,
+    Reset,
+    Token,
+    Unknown,
+)
 from tokenwire.frame import Frame
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import StreamParser

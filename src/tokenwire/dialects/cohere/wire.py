@@ -8,8 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from tokenwire.dialects.kit.errors import recovery_of
-from tokenwire.errors import Recovery
-from tokenwire.events import Error, Event, Reason, Usage
+from tokenwire.events import Error, Event, Reason, Recovery, Usage
 from tokenwire.frame import Frame
 
 FINISH_REASONS: Final[Mapping[str, Reason]] = {

@@ -46,7 +46,6 @@ from tokenwire.dialects.kit.payloads import (
     reason_for,
 )
 from tokenwire.dialects.kit.pieces import Pieces, Room
-from tokenwire.errors import Recovery
 from tokenwire.events import (
     Data,
     Done,
@@ -55,6 +54,7 @@ from tokenwire.events import (
     Finished,
     Reason,
     Reasoning,
+    Recovery,
     Started,
     Token,
     ToolCall,

@@ -12,8 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tokenwire.dialects.kit.payloads import is_list, is_mapping, json_text
-from tokenwire.errors import Recovery
-from tokenwire.events import Error, ErrorKind
+from tokenwire.events import Error, ErrorKind, Recovery
 from tokenwire.frame import Frame
 
 # Statuses after which the same request may succeed: RFC 9110, what the OpenAI and Anthropic SDKs

@@ -18,8 +18,17 @@ from tokenwire.dialects.kit.payloads import (
     malformed,
     read_leniently,
 )
-from tokenwire.errors import Recovery
-from tokenwire.events import Done, Error, Event, Finished, Heartbeat, Reason, Started, Unknown
+from tokenwire.events import (
+    Done,
+    Error,
+    Event,
+    Finished,
+    Heartbeat,
+    Reason,
+    Recovery,
+    Started,
+    Unknown,
+)
 from tokenwire.frame import Frame
 
 T = TypeVar("T")

@@ -55,7 +55,6 @@ from tokenwire.dialects.openai.chat_wire import (
     says_something,
     usage_of,
 )
-from tokenwire.errors import Recovery
 from tokenwire.events import (
     Data,
     Done,
@@ -64,6 +63,7 @@ from tokenwire.events import (
     Finished,
     Heartbeat,
     Reason,
+    Recovery,
     Started,
     Token,
     ToolCall,

@@ -68,7 +68,6 @@ from tokenwire.dialects.openai.responses_wire import (
     usage_of,
     vendor_error,
 )
-from tokenwire.errors import Recovery
 from tokenwire.events import (
     Data,
     Done,
@@ -77,6 +76,7 @@ from tokenwire.events import (
     Finished,
     Heartbeat,
     Reason,
+    Recovery,
     Started,
     Token,
     Unknown,

@@ -21,8 +21,7 @@ from tokenwire.dialects.kit.cumulative import Cumulative
 from tokenwire.dialects.kit.errors import VendorError, read_error
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel, malformed
-from tokenwire.errors import Recovery
-from tokenwire.events import Data, Error, Event, Reason, Reset, Started, Token, Unknown
+from tokenwire.events import Data, Error, Event, Reason, Recovery, Reset, Started, Token, Unknown
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 
