@@ -34,7 +34,7 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.google import gemini
+from tokenwire.dialects.google import gemini_calls
 from tokenwire.dialects.google.gemini import GEMINI_ARRAY, GEMINI_SSE, Decoder
 from tokenwire.dialects.google.gemini_arguments import MAX_STEPS, PatchedArguments
 from tokenwire.dialects.google.gemini_wire import (
@@ -643,7 +643,7 @@ def test_patches_of_half_surrogates() -> None:
 
 
 def test_patches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemini, "MAX_PATCHED", 200)
+    monkeypatch.setattr(gemini_calls, "MAX_PATCHED", 200)
     chunks = [patches({"jsonPath": "$.a", "stringValue": "x" * 50}, name="f") for _ in range(3)]
     error = next(event for event in decode(*chunks) if isinstance(event, Error))
     assert (error.kind, error.fatal) == ("limit", True)

@@ -22,7 +22,7 @@ class PartialArgWire(_Wire):
     number_value: int | float | None = None
     bool_value: bool | None = None
     null_value: Any = UNSET  # JSON null is how a null is said
-    will_continue: Any = None  # not told: what follows says so too
+    will_continue: Any = None  # not reported: what follows says so too
 
 
 class FunctionCallWire(_Wire):
@@ -108,7 +108,7 @@ class UsageWire(_Wire):
     candidates_token_count: int | None = None
     total_token_count: int | None = None
     cached_content_token_count: int | None = None
-    # Details are the same counts in parts, and the rest no counts of tokens: not told.
+    # Details are the same counts in parts, and the rest no counts of tokens: not reported.
     prompt_tokens_details: Raw = _NOTHING
     cache_tokens_details: Raw = _NOTHING
     candidates_tokens_details: Raw = _NOTHING
@@ -127,7 +127,7 @@ class ChunkWire(_Wire):
     prompt_feedback: Any = None
     error: Any = None
     response: ChunkWire | None = None  # Code Assist puts the whole chunk into it
-    # Not told: a time, and an id for support.
+    # Not reported: a time, and an id for support.
     create_time: Raw = _NOTHING
     trace_id: Raw = _NOTHING
 
@@ -172,7 +172,7 @@ FINISH_REASONS: Final[Mapping[str, Reason]] = {
 """Anything else is ``other``: ``OTHER``, ``NO_IMAGE``, ``PUP_LIMITED_DISABLED``, new words."""
 
 # The zero of each enum: it says nothing.
-UNSPECIFIED: Final = frozenset(
+_UNSPECIFIED: Final = frozenset(
     {"", "0", "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"}
 )
 
@@ -196,3 +196,11 @@ DATA_IN_CANDIDATE: Final = {
     "avg_logprobs": "avgLogprobs",
     "audio_transcription": "audioTranscription",
 }
+
+
+def word_of(value: Any) -> str | None:
+    """A word of an enum, or the number that stands for it; None where it says nothing."""
+    if value is None:
+        return None
+    word = str(value) if isinstance(value, str | int) else ""
+    return None if word in _UNSPECIFIED else word
