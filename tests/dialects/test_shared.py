@@ -9,8 +9,8 @@ from tests.cuts import read_response
 
 from tokenwire import Done, Token
 from tokenwire.dialects.kit.errors import VendorError, read_error
+from tokenwire.dialects.kit.numbered_calls import NumberedCalls
 from tokenwire.dialects.kit.payloads import MAX_INDEX, json_text
-from tokenwire.dialects.kit.toolcalls import NumberedCalls
 
 
 def nested(depth: int) -> Any:

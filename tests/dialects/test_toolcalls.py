@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire.completion import CompletedCall
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.payloads import MAX_INDEX
 from tokenwire.dialects.kit.said import Said
-from tokenwire.dialects.kit.toolcalls import Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import ToolCallSlots
 from tokenwire.events import Error, Event, ToolCall
 from tokenwire.frame import Frame
 

@@ -23,6 +23,7 @@ from tokenwire.dialects.agents.ag_ui_encode import AGUIEncoder
 from tokenwire.dialects.kit.call_arguments import CallArguments
 from tokenwire.dialects.kit.errors import VendorError
 from tokenwire.dialects.kit.lenient import EMPTY, Extras
+from tokenwire.dialects.kit.numbered_calls import NumberedCalls
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,
@@ -33,7 +34,6 @@ from tokenwire.dialects.kit.payloads import (
     plain_text,
     reason_for,
 )
-from tokenwire.dialects.kit.toolcalls import NumberedCalls
 from tokenwire.dialects.openai.chat_wire import arguments_of
 from tokenwire.events import (
     Data,

@@ -21,6 +21,7 @@ from tokenwire.dialects.agents.langgraph_wire import (
     read_counts,
 )
 from tokenwire.dialects.kit import lenient
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.cumulative import Cumulative
 from tokenwire.dialects.kit.json_balance import is_whole
 from tokenwire.dialects.kit.payloads import (
@@ -30,7 +31,7 @@ from tokenwire.dialects.kit.payloads import (
     reason_for,
 )
 from tokenwire.dialects.kit.said import Said
-from tokenwire.dialects.kit.toolcalls import CUTTING, Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.events import Data, Event, Finished, Reason, Reasoning, Token, ToolCall, Usage
 from tokenwire.frame import Frame
 

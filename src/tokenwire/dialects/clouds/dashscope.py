@@ -29,6 +29,7 @@ from tokenwire.dialects.clouds.dashscope_wire import (
     UsageWire,
     read_content,
 )
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.cumulative import Cumulative, Delta
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
 from tokenwire.dialects.kit.lenient import Extras
@@ -42,7 +43,7 @@ from tokenwire.dialects.kit.payloads import (
     json_text,
     malformed,
 )
-from tokenwire.dialects.kit.toolcalls import CUTTING, Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.dialects.openai.accents import AccentToolCallWire
 from tokenwire.dialects.openai.chat_wire import FunctionWire, arguments_of
 from tokenwire.events import (

@@ -25,12 +25,13 @@ from tokenwire.dialects.cohere.wire import (
     is_failure,
     read_usage,
 )
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import MAX_INDEX, malformed, reason_for
 from tokenwire.dialects.kit.pieces import Pieces, Room
-from tokenwire.dialects.kit.toolcalls import Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import ToolCallSlots
 from tokenwire.dialects.openai.chat_wire import arguments_of
 from tokenwire.events import (
     Data,

@@ -23,11 +23,12 @@ from tokenwire.dialects.cohere.wire import (
     is_failure,
     read_usage,
 )
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.lenient import Extras, convert
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel, is_list, is_mapping
-from tokenwire.dialects.kit.toolcalls import CUTTING, Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.dialects.openai.chat_wire import arguments_of
 from tokenwire.events import Data, Event, Reasoning, Token, Unknown
 from tokenwire.frame import Frame

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tokenwire.dialects.kit.batch import error_payload as error_payload
     from tokenwire.dialects.kit.block_calls import BlockCalls as BlockCalls
     from tokenwire.dialects.kit.call_arguments import CallArguments as CallArguments
+    from tokenwire.dialects.kit.call_fragments import Fragment as Fragment
     from tokenwire.dialects.kit.cumulative import Cumulative as Cumulative
     from tokenwire.dialects.kit.cumulative import Delta as Delta
     from tokenwire.dialects.kit.encoding import cannot_say as cannot_say
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tokenwire.dialects.kit.jsonrpc import find_rpc_error as find_rpc_error
     from tokenwire.dialects.kit.lenient import Extras as Extras
     from tokenwire.dialects.kit.lenient import text_from as text_from
+    from tokenwire.dialects.kit.numbered_calls import NumberedCalls as NumberedCalls
     from tokenwire.dialects.kit.one_choice import OneChoice as OneChoice
     from tokenwire.dialects.kit.one_choice import read_frame as read_frame
     from tokenwire.dialects.kit.payloads import MAX_INDEX as MAX_INDEX
@@ -54,14 +56,13 @@ if TYPE_CHECKING:
     from tokenwire.dialects.kit.pieces import Pieces as Pieces
     from tokenwire.dialects.kit.pieces import Room as Room
     from tokenwire.dialects.kit.said import Said as Said
-    from tokenwire.dialects.kit.toolcalls import Fragment as Fragment
-    from tokenwire.dialects.kit.toolcalls import NumberedCalls as NumberedCalls
     from tokenwire.dialects.kit.toolcalls import ToolCallSlots as ToolCallSlots
 
 _NAMES: Final = {
     "batch": ("Batch", "BatchEncoder", "error_payload"),
     "block_calls": ("BlockCalls",),
     "call_arguments": ("CallArguments",),
+    "call_fragments": ("Fragment",),
     "cumulative": ("Cumulative", "Delta"),
     "encoding": ("cannot_say", "heartbeat", "json_frame", "text_frame", "word_for"),
     "envelope": ("Envelope",),
@@ -70,6 +71,7 @@ _NAMES: Final = {
     "json_balance": ("JSONBalance",),
     "jsonrpc": ("find_rpc_error",),
     "lenient": ("Extras", "text_from"),
+    "numbered_calls": ("NumberedCalls",),
     "one_choice": ("OneChoice", "read_frame"),
     "payloads": (
         *("MAX_INDEX", "MalformedError", "is_done_sentinel", "is_heartbeat", "is_list"),
@@ -78,7 +80,7 @@ _NAMES: Final = {
     ),
     "pieces": ("Pieces", "Room"),
     "said": ("Said",),
-    "toolcalls": ("Fragment", "NumberedCalls", "ToolCallSlots"),
+    "toolcalls": ("ToolCallSlots",),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -8,9 +8,9 @@ a call is complete only if they are::
     rest = self._arguments.complete(key, whole)  # what is missing in the pieces
     done = self._arguments.close(key)  # are they whole?
 
-To which call a piece belongs is the wire's to say, as by an id for `toolcalls.NumberedCalls`. Where
-it does not, `toolcalls.ToolCallSlots` finds out; and calls in numbered blocks, of which the stop
-reason tells whether they were cut, are for `block_calls`.
+To which call a piece belongs is the wire's to say, as by an id for `numbered_calls.NumberedCalls`.
+Where it does not, `toolcalls.ToolCallSlots` finds out; and calls in numbered blocks, of which the
+stop reason tells whether they were cut, are for `block_calls`.
 """
 
 from __future__ import annotations

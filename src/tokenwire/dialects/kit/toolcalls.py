@@ -8,15 +8,15 @@ arguments, make a new id for each fragment, or send names late and in pieces. In
    another name, for some servers have one id for all calls.
 3. With an index: the call of that index. Bare arguments under an index that no call has go on with
    the last call while its own are not whole: some gateways count heads and pieces apart. It is
-   another call that begins there where the arguments
-   of the first are whole and a name or an id differs, or others are said with the name once more;
-   where both have ids, they differ and a name comes too; and where neither has an id and the names
-   differ. Else an id that is new is one more of the same call.
+   another call that begins there where the arguments of the first are whole and a name or an id
+   differs, or others come with the name once more; where both have ids, they differ and a name
+   comes too; and where neither has an id and the names differ. Else an id that is new is one more
+   of the same call.
 4. Without an index: a new id with a name, or a name, begins a call; bare arguments continue the
    last one. Fragments that stand side by side in one delta are told apart by their place.
 
-A name that comes in pieces is told whole with each piece; arguments that are said again, alone or
-as the beginning of more, are told once.
+A name that comes in pieces is reported whole with each piece; arguments that are repeated, alone or
+as the beginning of more, are reported once. What is known of one call is in `call_fragments`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from tokenwire.dialects.kit.json_balance import JSONBalance
-from tokenwire.dialects.kit.payloads import MAX_INDEX, UNREADABLE, malformed
-from tokenwire.dialects.kit.said import Said
+from tokenwire.dialects.kit.call_fragments import (
+    CallSlot,
+    Fragment,
+    goes_on,
+    opens,
+    takes,
+    was_placeholder,
+    whole_name,
+)
+from tokenwire.dialects.kit.numbered_calls import short_name
+from tokenwire.dialects.kit.payloads import MAX_INDEX, malformed
 from tokenwire.events import Event, Reason, ToolCall
 from tokenwire.frame import Frame
 
@@ -43,82 +49,6 @@ _LONG_PIECE: Final = 256
 
 # What begins so and is not shorter than all before may be that once more.
 _BEGINNINGS: Final = frozenset("{[")
-
-# Arguments up to this many characters are kept until something is asked about them.
-_SHORT: Final = 512
-
-_LONGEST = 256  # characters of an id or a name that are kept; services' ids have up to 64
-
-
-class Fragment(Struct, gc=False):
-    """What one entry of a delta's calls says.
-
-    Attributes:
-        index: As sent, if it was.
-        id: As sent; empty is none.
-        name: As sent; empty is none.
-        arguments: A piece of the JSON text.
-        free: The arguments are no JSON but any text, as of custom tools.
-        whole: They are all there is, whatever came before.
-        complete: The call is closed with it.
-    """
-
-    index: int | None = None
-    id: str | None = None
-    name: str | None = None
-    arguments: str = ""
-    free: bool = False
-    whole: bool = False
-    complete: bool = False
-
-
-class _Slot(Struct):
-    """One call as far as it is known; ids and names as `_short` keeps them."""
-
-    number: int
-    key: str
-    id: str | int | None = None
-    name: str | int | None = None
-    free: bool = False
-    told: bool = False  # that it is complete
-    length: int = 0  # characters of its arguments
-    text: str = ""  # its arguments while they are short, and nothing was asked about them
-    said: Said | None = None
-    check: JSONBalance | None = None
-
-    def hear(self, text: str) -> None:
-        """Take the next arguments."""
-        if self.free:
-            return
-        if self.check is None and len(self.text) + len(text) <= _SHORT:
-            self.text += text
-            return
-        check, said = self.look()
-        check.add(text)
-        said.add(text)
-
-    def look(self) -> tuple[JSONBalance, Said]:
-        """What is known of its arguments."""
-        if self.check is None or self.said is None:
-            self.check, self.said = JSONBalance(), Said()
-            self.check.add(self.text)
-            self.said.add(self.text)
-            self.text = ""
-        return self.check, self.said
-
-    @property
-    def whole(self) -> bool:
-        """Its arguments are."""
-        if self.check is None:
-            if not self.text or _is_json(self.text):
-                return True
-            self.look()
-        return self.check is None or self.check.whole
-
-    @property
-    def ended(self) -> bool:
-        """Its arguments came, and nothing can follow."""
-        return self.length > 0 and not self.free and self.look()[0].closed
 
 
 class ToolCallSlots:
@@ -142,11 +72,11 @@ class ToolCallSlots:
         self._choice = choice
         self._prefix = f"{choice}:" if prefix is None else prefix
         self.cumulative = cumulative
-        self._by_index: dict[int, _Slot] = {}
-        self._by_id: dict[str | int, _Slot] = {}
-        self._in_order: list[_Slot] = []
-        self._last: _Slot | None = None  # the one that the last fragment belongs to
-        self._touched: dict[int, _Slot] = {}  # since calls were last closed
+        self._by_index: dict[int, CallSlot] = {}
+        self._by_id: dict[str | int, CallSlot] = {}
+        self._in_order: list[CallSlot] = []
+        self._last: CallSlot | None = None  # the one that the last fragment belongs to
+        self._touched: dict[int, CallSlot] = {}  # since calls were last closed
         self._pieces: list[str] = []  # of the last one, that `go_on` took
 
     def __len__(self) -> int:
@@ -186,10 +116,10 @@ class ToolCallSlots:
         if self._pieces and slot is not None:
             text = "".join(self._pieces)
             self._pieces.clear()
-            slot.hear(text)
+            slot.add(text)
 
     def receive(self, fragments: Sequence[Fragment], frame: Frame) -> list[Event]:
-        """The events of one delta's fragments: what each says that was not said before."""
+        """The events of one delta's fragments: what each has that is new."""
         self._settle()
         events: list[Event] = []
         begun = len(self._in_order)
@@ -201,8 +131,8 @@ class ToolCallSlots:
                 slot = self._in_order[max(begun + position - bare, 0)] if begun else None
             else:
                 slot = self._find(one)
-            if slot is not None and _stood_in(slot, one):
-                one = self._in_its_place(slot, one)
+            if slot is not None and was_placeholder(slot, one):
+                one = self._in_place_of(slot, one)
                 slot = None
             begins = slot is None or self._begins_another(slot, one)
             id, name, text = one.id, one.name, one.arguments
@@ -216,16 +146,16 @@ class ToolCallSlots:
                 if news is None:
                     events.append(malformed(frame, "the arguments of a tool call changed"))
                 text = news or ""
-            complete = one.complete and slot.whole and not slot.told
+            complete = one.complete and slot.whole and not slot.reported
             if begins or id or name or text or complete:
-                slot.told = slot.told or complete
+                slot.reported = slot.reported or complete
                 said = (id or None, name or None, text, complete)
                 events.append(ToolCall(slot.key, self._choice, *said, frame=frame))
             self._last = slot
         return events
 
     def close(self, frame: Frame) -> list[Event]:
-        """The calls that are complete now, if their arguments are; each is told once."""
+        """The calls that are complete now, if their arguments are; each is reported once."""
         if not self._touched:
             return []
         self._settle()
@@ -241,46 +171,48 @@ class ToolCallSlots:
             return []
         return self._closed(slot, frame)
 
-    def _closed(self, slot: _Slot, frame: Frame) -> list[Event]:
-        if slot.told or not slot.whole:
+    def _closed(self, slot: CallSlot, frame: Frame) -> list[Event]:
+        if slot.reported or not slot.whole:
             return []
-        slot.told = True
+        slot.reported = True
         return [ToolCall(slot.key, self._choice, complete=True, frame=frame)]
 
     # --- the ladder ---
 
-    def _find(self, one: Fragment) -> _Slot | None:
-        same = self._by_id.get(_short(one.id)) if one.id else None
+    def _find(self, one: Fragment) -> CallSlot | None:
+        same = self._by_id.get(short_name(one.id)) if one.id else None
         if one.index is not None:
             there = self._by_index.get(one.index)
             if there is None and not (one.id or one.name):
-                return self._last if _takes(self._last, one) else None
+                return self._last if takes(self._last, one) else None
             if same is None or (there is not None and there.id == same.id):
                 return there
-            if one.name and same.name and _short(one.name) != same.name:
+            if one.name and same.name and short_name(one.name) != same.name:
                 return there  # all calls have this id
             return same
         if same is not None:
             return same
         last = self._last
-        begins = last is None or (one.name and (one.id or not _goes_on(last, one)))
+        begins = last is None or (one.name and (one.id or not goes_on(last, one)))
         return None if begins else last
 
-    def _begins_another(self, slot: _Slot, one: Fragment) -> bool:
+    def _begins_another(self, slot: CallSlot, one: Fragment) -> bool:
         """Is it another call, though its place or its id is that of this one?"""
         if not (one.id or one.name):
             return False
         if one.id and slot.id and not self._has_id(slot, one.id):
-            return slot.ended or bool(one.name and not _goes_on(slot, one))
-        renamed = bool(one.name and slot.name and _short(one.name) != slot.name)
+            return slot.ended or bool(one.name and not goes_on(slot, one))
+        renamed = bool(one.name and slot.name and short_name(one.name) != slot.name)
         if slot.ended:
-            return renamed or bool(one.name and _opens(self._news(slot, one) or ""))
+            if renamed or not one.name:
+                return renamed
+            return opens(slot.news_in(one, cumulative=self.cumulative) or "")
         return renamed and not (one.id or slot.id)
 
-    def _has_id(self, slot: _Slot, id: str) -> bool:
-        return slot.id == _short(id) or self._by_id.get(_short(id)) is slot
+    def _has_id(self, slot: CallSlot, id: str) -> bool:
+        return slot.id == short_name(id) or self._by_id.get(short_name(id)) is slot
 
-    def _in_its_place(self, slot: _Slot, one: Fragment) -> Fragment:
+    def _in_place_of(self, slot: CallSlot, one: Fragment) -> Fragment:
         """The same for a call of its own: what stood in for it is never complete."""
         del self._touched[slot.number]
         id, name = (known if isinstance(known, str) else None for known in (slot.id, slot.name))
@@ -288,68 +220,43 @@ class ToolCallSlots:
 
     # --- what is new ---
 
-    def _open(self, one: Fragment) -> _Slot:
+    def _open(self, one: Fragment) -> CallSlot:
         number = len(self._in_order)
-        slot = _Slot(number, f"{self._prefix}{number}", free=one.free)
+        slot = CallSlot(number, f"{self._prefix}{number}", free=one.free)
         self._in_order.append(slot)
         self._touched[number] = slot
         if one.index is not None:
             self._by_index[one.index] = slot
         if one.id:
-            slot.id = _short(one.id)
+            slot.id = short_name(one.id)
             self._by_id[slot.id] = slot
         if one.name:
-            slot.name = _short(one.name)
+            slot.name = short_name(one.name)
         if one.arguments:
             slot.length = len(one.arguments)
-            slot.hear(one.arguments)
+            slot.add(one.arguments)
         return slot
 
-    def _learn(self, slot: _Slot, one: Fragment) -> tuple[str | None, str | None, str | None]:
-        """The id, the name and the arguments that were not told before; None: they changed."""
+    def _learn(self, slot: CallSlot, one: Fragment) -> tuple[str | None, str | None, str | None]:
+        """The id, the name and the arguments that are new; None: they changed."""
         self._touched[slot.number] = slot
         if one.index is not None and len(self._by_index) < 2 * MAX_INDEX:
             self._by_index[one.index] = slot
         id = name = None
         if one.id:
-            short = _short(one.id)
+            short = short_name(one.id)
             if len(self._by_id) < 2 * MAX_INDEX:
                 self._by_id[short] = slot
             if slot.id is None:
                 slot.id, id = short, one.id
-        if one.name and _short(one.name) != slot.name:
-            name = _whole_name(slot, one.name)
-            slot.name = _short(name)
-        text = self._news(slot, one)
+        if one.name and short_name(one.name) != slot.name:
+            name = whole_name(slot, one.name)
+            slot.name = short_name(name)
+        text = slot.news_in(one, cumulative=self.cumulative)
         if text:
             slot.length += len(text)
-            slot.hear(text)
+            slot.add(text)
         return id, name, text
-
-    def _news(self, slot: _Slot, one: Fragment) -> str | None:
-        """The arguments without those that were told before; None: they are others now."""
-        text = one.arguments
-        if not text or not slot.length or slot.free or not _opens(text):
-            return text
-        check, said = slot.look()
-        if not check.opened:
-            return text
-        rest = said.rest_of(text)
-        if rest is None:
-            if check.closed and _same_value(said.text, text):
-                return ""
-            if one.whole:
-                return ""  # it was written in another way: what is cut stays so
-            return None if self.cumulative else text
-        # In JSON hardly anything can be followed by its own beginning.
-        if (
-            self.cumulative
-            or one.whole
-            or check.closed
-            or (len(said) > 2 if check.in_text else not check.may_open)
-        ):
-            return rest
-        return rest if one.id and one.name else text
 
 
 def _leading_bare(fragments: Sequence[Fragment]) -> int:
@@ -360,109 +267,3 @@ def _leading_bare(fragments: Sequence[Fragment]) -> int:
             break
         bare += 1
     return bare
-
-
-def _opens(arguments: str) -> bool:
-    return arguments.lstrip()[:1] in ("{", "[")
-
-
-def _goes_on(slot: _Slot, one: Fragment) -> bool:
-    """Do these arguments go on with the call's, though an id or a name comes with them?"""
-    begun = slot.length > 0 and not slot.ended
-    named = not one.name or _short(one.name) == slot.name
-    return begun and named and bool(one.arguments) and not _opens(one.arguments)
-
-
-def _takes(slot: _Slot | None, one: Fragment) -> bool:
-    """Can bare arguments only be this call's?"""
-    if slot is None or slot.free or slot.ended:
-        return False
-    return not slot.length or not _opens(one.arguments)
-
-
-def _stood_in(slot: _Slot, one: Fragment) -> bool:
-    """Was an empty object told only because the arguments were not there yet?
-
-    Gateways that read Anthropic's wire send its ``input: {}`` so, and then the pieces.
-    """
-    return (
-        slot.length == 2
-        and not (slot.told or one.whole)
-        and slot.text == "{}"
-        and one.arguments.lstrip().startswith("{")
-        and one.arguments != "{}"
-        and not (one.name and _short(one.name) != slot.name)
-    )
-
-
-def _whole_name(slot: _Slot, name: str) -> str:
-    """The name with the pieces of it that came before; after arguments it is another one."""
-    if not isinstance(slot.name, str) or slot.length or name.startswith(slot.name):
-        return name
-    return slot.name + name
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except UNREADABLE:
-        return False
-    return True
-
-
-def _same_value(said: str | None, text: str) -> bool:
-    """Is this the same JSON, written with other spaces or in another order?"""
-    try:
-        return said is not None and msgspec.json.decode(said) == msgspec.json.decode(text)
-    except UNREADABLE:
-        return False
-
-
-class NumberedCalls:
-    """Keys for the calls of wires that name each by a block, an id or an index: "0", "1", ...
-
-    At most `MAX_INDEX` calls are open at a time.
-    """
-
-    __slots__ = ("_begun", "_open")
-
-    def __init__(self) -> None:
-        self._open: dict[str | int, str] = {}
-        self._begun = 0
-
-    @property
-    def full(self) -> bool:
-        """No further call can be opened."""
-        return len(self._open) >= MAX_INDEX
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys of all open calls."""
-        return list(self._open.values())
-
-    def open(self, name: str | int) -> str:
-        """A key for the call that the wire calls so; a call that had this name is forgotten."""
-        key = self._open[_short(name)] = str(self._begun)
-        self._begun += 1
-        return key
-
-    def get(self, name: str | int) -> str | None:
-        """The key of an open call, or None."""
-        return self._open.get(_short(name))
-
-    def close(self, name: str | int) -> str | None:
-        """The key of an open call, which is open no longer, or None."""
-        return self._open.pop(_short(name), None)
-
-    def close_all(self) -> list[str]:
-        """The keys of all open calls, none of which is open any longer."""
-        keys = list(self._open.values())
-        self._open.clear()
-        return keys
-
-
-def _short(name: str | int) -> str | int:
-    """The name, or what stands for one that is too long to be kept."""
-    if isinstance(name, int) or len(name) <= _LONGEST:
-        return name
-    return hash(name)

@@ -20,6 +20,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.call_arguments import CallArguments
 from tokenwire.dialects.kit.errors import read_error
+from tokenwire.dialects.kit.numbered_calls import NumberedCalls
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,
@@ -31,7 +32,6 @@ from tokenwire.dialects.kit.payloads import (
     plain_text,
 )
 from tokenwire.dialects.kit.said import Said
-from tokenwire.dialects.kit.toolcalls import NumberedCalls
 from tokenwire.dialects.openai.assistants_encode import AssistantsEncoder
 from tokenwire.dialects.openai.assistants_wire import (
     DETAILS,

@@ -7,10 +7,11 @@ from typing import Any, Final, cast
 
 from msgspec.structs import replace
 
+from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.cumulative import Cumulative
 from tokenwire.dialects.kit.payloads import is_list, is_mapping, reason_for
 from tokenwire.dialects.kit.said import Said
-from tokenwire.dialects.kit.toolcalls import CUTTING, Fragment, ToolCallSlots
+from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.dialects.openai.accents import (
     DELTA_DATA,
     AccentDeltaWire,

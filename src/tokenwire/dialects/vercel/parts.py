@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from tokenwire.dialects.kit.call_arguments import CallArguments
+from tokenwire.dialects.kit.numbered_calls import NumberedCalls
 from tokenwire.dialects.kit.one_choice import OneChoice
 from tokenwire.dialects.kit.payloads import MAX_INDEX, json_text, malformed
-from tokenwire.dialects.kit.toolcalls import NumberedCalls
 from tokenwire.events import Data, Event, Finished, Reason, ToolCall, Usage
 from tokenwire.frame import Frame
 
