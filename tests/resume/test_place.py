@@ -402,6 +402,16 @@ def test_ids_of_an_event_source_may_come_again() -> None:
     assert not made.tail.said.length
 
 
+def test_a_frame_that_cannot_be_read_holds_the_place_for_one_connection() -> None:
+    for dialect in ("event-stream", "sse"):
+        made = place_of(get_dialect(dialect).resumption)
+        assert made.delivered(Cursor("id", "1"))
+        made.freeze()
+        assert not made.delivered(Cursor("id", "2"))
+        made.reconnected()
+        assert made.delivered(Cursor("id", "2"))
+
+
 def test_a_place_that_is_named_once_more_and_says_nothing() -> None:
     """As by a service that is asked from time to time."""
     made = place("1=a")

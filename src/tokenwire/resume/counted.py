@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from tokenwire.cursor import Cursor
+from tokenwire.cursor import Cursor, CursorKind
 from tokenwire.dialects import Resumption
 from tokenwire.events import Error, Event
 from tokenwire.frame import Frame
@@ -48,7 +48,7 @@ class _Counter:
 
     def __init__(self, start: Cursor) -> None:
         self.digests: dict[int, bytes] = {}
-        self._kind = start.kind
+        self._kind: CursorKind = start.kind
         self._reached = _number(start)
         self._window = b""
         self._event: blake2b | None = None  # the bytes of an event that is not whole yet
