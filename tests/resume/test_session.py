@@ -1283,7 +1283,7 @@ def test_what_a_replay_held_is_handed_out_in_linear_time() -> None:
     while not isinstance(effect := running.next_effect(1), Ended):
         effects.append(effect)
     assert len(effects) == 1 + 5001 + 2  # the reset, the tokens, done and close
-    assert isinstance(running._effects, deque)
+    assert isinstance(running._machine.effects._effects, deque)
 
 
 def test_a_place_of_a_replay_counts_behind_what_was_said_again() -> None:

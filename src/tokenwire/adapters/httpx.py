@@ -30,7 +30,7 @@ from tokenwire.dialects import Dialect
 from tokenwire.drive import AsyncEventStream, Errors, EventStream, Failures, Head
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
-from tokenwire.resume.defaults import default_deadlines
+from tokenwire.resume.kinds import kind_of
 from tokenwire.resume.plan import is_live
 from tokenwire.state import State
 
@@ -253,7 +253,7 @@ def stream(
     """
     module = _module(client, "Client", "client must be a Client of httpx or httpx2")
     asked = _Asked(client, method, url, json, content, headers, dialect)
-    idle = (options.get("deadlines") or default_deadlines(dialect)).idle
+    idle = (options.get("deadlines") or kind_of(dialect).deadlines).idle
     return Answer(_Transport(client, module, asked, idle), asked.request, dialect, **options)
 
 

@@ -288,11 +288,9 @@ class CountedPlace:
 
     def why_nothing_came(self) -> str:
         """Where all was asked for again, and what came did not reach the place; else empty."""
-        duplicates = self._duplicates
-        if duplicates is None or not duplicates.from_beginning or self.doubt is not None:
+        if self._duplicates is None or self.doubt is not None:
             return ""
-        place = f"{self.cursor.kind} {self.cursor.value!r:.80}"
-        return f"all of the answer was asked for again, and it did not come as far as {place}"
+        return self._duplicates.why_nothing_came(self.cursor)
 
 
 def _number(cursor: Cursor) -> int:

@@ -11,8 +11,7 @@ from typing import Final, get_args
 
 from tokenwire.cursor import Cursor, CursorKind
 from tokenwire.dialects import Resumption
-from tokenwire.errors import Recovery
-from tokenwire.events import Error
+from tokenwire.events import Error, Recovery
 from tokenwire.resume.checkpoint import CheckpointError
 
 # No server takes a header that is longer, so nothing can be asked for after such an id.

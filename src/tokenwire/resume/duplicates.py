@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Resumption
-from tokenwire.errors import Recovery
-from tokenwire.events import Error
+from tokenwire.events import Error, Recovery
 from tokenwire.resume.cursor import COUNTED, differs
 from tokenwire.resume.evidence import SILENT, UNKNOWN, Evidence, Named, chain_of, chained
 from tokenwire.resume.tail import Tail
@@ -158,6 +157,13 @@ class Duplicates:
         self.is_before = self.from_beginning = False
         self.went_on = True
         self._tail.place_named()
+
+    def why_nothing_came(self, cursor: Cursor) -> str:
+        """Where all was asked for again, and what came did not reach the place; else empty."""
+        if not self.from_beginning:
+            return ""
+        place = f"{cursor.kind} {cursor.value!r:.80}"
+        return f"all of the answer was asked for again, and it did not come as far as {place}"
 
     @property
     def _is_dense(self) -> bool:

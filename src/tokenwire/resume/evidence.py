@@ -154,6 +154,16 @@ class Evidence:
             found = self._origin
         return found
 
+    def is_silent(self, name: str) -> bool:
+        """This place was named before, alone."""
+        known = self.at(name)
+        return known is not None and known.said == SILENT
+
+    def has_spoken(self, name: str) -> bool:
+        """This place was named before, and something was said there."""
+        known = self.at(name)
+        return known is not None and known.said not in (SILENT, NOTHING_SAID)
+
     def is_first(self, name: str) -> bool:
         """Is this the first place of the answer?"""
         first = self._origin or self._last

@@ -10,18 +10,16 @@ Which of two names is the later one is never guessed: a dialect says so, or they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from tokenwire.cursor import Cursor
+from tokenwire.cursor import Cursor, CursorKind
 from tokenwire.dialects import Resumption
-from tokenwire.errors import Recovery
-from tokenwire.events import Error, Event
+from tokenwire.events import Error, Event, Recovery
 from tokenwire.frame import Frame
 from tokenwire.resume.cursor import checked, differs, is_too_long
 from tokenwire.resume.duplicates import Duplicates
 from tokenwire.resume.evidence import (
-    NOTHING_SAID,
     SILENT,
     UNKNOWN,
     Evidence,
@@ -56,8 +54,7 @@ class Place:
         tail: What was delivered after it.
         evidence: What was said at the places before it.
         begins: The stream has not named a place yet; call `begin_with`.
-        doubt: Why nothing of this connection can be trusted any more: every frame of it is left
-            out. None: it can.
+        doubt: Why nothing of this connection can be trusted any more; all of it is left out.
     """
 
     __slots__ = (
@@ -185,8 +182,11 @@ class Place:
             self.tail.add(event)
 
     def _names_cursor(self, frame: Frame | None) -> bool:
-        read = self._resumption.read if self._resumption is not None else None
-        return frame is None or read is None or read(frame) == self.cursor.value
+        return frame is None or self._read is None or self._read(frame) == self.cursor.value
+
+    @property
+    def _read(self) -> Callable[[Frame], str | int | None] | None:
+        return self._resumption.read if self._resumption is not None else None
 
     def _name_of(self, value: str | int) -> str:
         """How a place is remembered. A frame without an id of its own has the very one before."""
@@ -243,15 +243,12 @@ class Place:
         self._unnamed = 0
         self._is_frozen = False
         self.doubt = None
-        beginning = self._resumption.beginning if self._resumption is not None else None
-        all_comes = asked_for_all and self.cursor.value not in (None, beginning)
-        all_comes = all_comes and beginning is not None
+        resumption = self._resumption
+        beginning = resumption.beginning if resumption is not None else None
+        is_within = self.cursor.value not in (None, beginning)
+        all_comes = asked_for_all and is_within and beginning is not None
         self._duplicates = Duplicates(
-            self._resumption,
-            self.evidence,
-            self.tail,
-            is_before=all_comes,
-            from_beginning=all_comes,
+            resumption, self.evidence, self.tail, is_before=all_comes, from_beginning=all_comes
         )
 
     @property
@@ -263,12 +260,13 @@ class Place:
         """Does this frame lie before the place? Ask for each that comes, in their order."""
         if self.doubt is not None:
             return True
-        value = self._value_of(frame)
         duplicates = self._duplicates
-        if duplicates is not None and not frame.data and self._was_said(value):
+        value = frame.id if self._read is None else self._read(frame)
+        name = "" if value is None else self._name_of(value)
+        is_alone = value is not None and not frame.data
+        if duplicates is not None and is_alone and self.evidence.has_spoken(name):
             return True  # a place is named once more, and nothing is said
         said = digest_of(frame, self._resumption.ignored if self._resumption is not None else ())
-        name = "" if value is None else self._name_of(value)
         if value is None or not name or name == self._current:  # an empty id names no place
             return self._follows(said)
         if duplicates is None:
@@ -279,8 +277,8 @@ class Place:
         if not self._is_known(name, value, duplicates):
             return self._is_beyond(value, name, said)
         is_last = value == self.cursor.value
-        is_alone = is_last and self._was_silent(name)  # and this one only stands after it
-        if is_alone:
+        was_alone = is_last and self.evidence.is_silent(name)  # this one only stands after it
+        if was_alone:
             self.doubt = duplicates.arrive(self.cursor)
         else:
             self.doubt = duplicates.revisit(name, said, self.cursor, is_last=is_last)
@@ -289,24 +287,7 @@ class Place:
         self._current = name
         if is_last:
             self._unnamed = 0
-        return self._follows(said) if is_alone else True
-
-    def _value_of(self, frame: Frame) -> str | int | None:
-        if self._resumption is not None and self._resumption.read is not None:
-            return self._resumption.read(frame)
-        return frame.id
-
-    def _was_said(self, value: str | int | None) -> bool:
-        """This place was named before, and something was said there."""
-        if value is None:
-            return False
-        known = self.evidence.at(self._name_of(value))
-        return known is not None and known.said not in (SILENT, NOTHING_SAID)
-
-    def _was_silent(self, name: str) -> bool:
-        """The name came alone before."""
-        known = self.evidence.at(name)
-        return known is not None and known.said == SILENT
+        return self._follows(said) if was_alone else True
 
     def _follows(self, said: bytes) -> bool:
         """A frame that names no place of its own, after the one before it."""
@@ -336,8 +317,10 @@ class Place:
         duplicates = self._duplicates
         if duplicates is not None and duplicates.misses(names_first=self._current is None):
             self.doubt = differs(self.cursor)
-        else:
-            self.doubt = self._gap_before(value)
+        elif self._resumption is not None and self._resumption.order == "dense":
+            named = [one for one, _, _ in self._pending if one is not None]
+            last = named[-1] if named else self.cursor.value
+            self.doubt = _gap(self.cursor.kind, last, value, self._unnamed)
         if self.doubt is not None:
             return True
         self._current, self._unnamed = name, 0
@@ -348,27 +331,26 @@ class Place:
         self._pending.append((value, name, said))
         return False
 
-    def _gap_before(self, value: str | int) -> Error | None:
-        """Where positions are dense, one that is left out is a piece that is lost."""
-        if self._resumption is None or self._resumption.order != "dense":
-            return None
-        named = [one for one, _, _ in self._pending if one is not None]
-        last = named[-1] if named else self.cursor.value
-        if not isinstance(value, int) or not isinstance(last, int):
-            return None
-        if value <= last + 1 + self._unnamed:  # a frame without a number has one all the same
-            return None
-        kind = self.cursor.kind
-        return Error(
-            "truncated",
-            f"the service left out what lies between {kind} {last} and {kind} {value}",
-            recovery=Recovery.RESUME,
-        )
-
     def why_nothing_came(self) -> str:
         """Where all was asked for again, and what came did not reach the place; else empty."""
-        duplicates = self._duplicates
-        if duplicates is None or not duplicates.from_beginning or self.doubt is not None:
+        if self._duplicates is None or self.doubt is not None:
             return ""
-        place = f"{self.cursor.kind} {self.cursor.value!r:.80}"
-        return f"all of the answer was asked for again, and it did not come as far as {place}"
+        return self._duplicates.why_nothing_came(self.cursor)
+
+
+def _gap(kind: CursorKind, last: object, value: object, unnamed: int) -> Error | None:
+    """Where positions are dense, one that is left out is a piece that is lost.
+
+    Args:
+        kind: Of the positions.
+        last: The one before.
+        value: The one that came.
+        unnamed: Frames between them without a number, which have one all the same.
+    """
+    if not isinstance(value, int) or not isinstance(last, int) or value <= last + 1 + unnamed:
+        return None
+    return Error(
+        "truncated",
+        f"the service left out what lies between {kind} {last} and {kind} {value}",
+        recovery=Recovery.RESUME,
+    )

@@ -1,4 +1,9 @@
-"""What to send next, so that an answer goes on: the strategies, and what each of them asks."""
+"""`Planner`: what to send next, so that an answer goes on.
+
+Decided here: which of the strategies is tried, and what each of them asks. Not here: whether and
+when it is asked (`tokenwire.resume.decision`), nor the words with which a model is asked to go on
+(`tokenwire.resume.continuation`).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,7 @@ Strategy: TypeAlias = Literal["last_event_id", "cursor", "replay", "continuation
 # RFC 9110, section 5.5: what no header's value holds; h11 refuses to send it.
 _is_unsendable: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
-# After these the answer may go on behind its cursor: the service said nothing against it.
+# After these the answer may go on after its cursor: the service said nothing against it.
 BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "timeout", "http"})
 
 
@@ -44,13 +49,13 @@ class Plan(Struct):
     Attributes:
         method: For people, and for `Reconnecting`: ``retry`` or a strategy.
         request: What to send.
-        behind: The answer goes on behind its cursor; else it is asked for anew.
+        resumes: The answer goes on after its cursor; else it is asked for anew.
         continuation: The model is asked to go on from the text.
     """
 
     method: str
     request: Request
-    behind: bool = False
+    resumes: bool = False
     continuation: Continuation | None = None
 
 
@@ -119,7 +124,7 @@ class Planner:
         """Remember that the service does not want to be asked so, if that is what it said."""
         # A 204 refuses nothing: it says that there is no more, whatever the way.
         if (
-            plan.behind
+            plan.resumes
             and error.kind == "http"
             and error.status != NO_CONTENT
             and error.recovery is Recovery.FATAL
@@ -133,7 +138,7 @@ class Planner:
         known: Known,
         answer: Completion | None,
         *,
-        elsewhere: bool,
+        needs_all: bool,
         blank: bool = False,
     ) -> Plan | None:
         """How to go on with an answer that the service has begun.
@@ -143,7 +148,8 @@ class Planner:
             cursor: Up to where the answer was delivered.
             known: What the answer said of itself.
             answer: All of it that was delivered, where ``continuation`` may be needed.
-            elsewhere: It was delivered in another process; no decoder here has seen it.
+            needs_all: All of it has to come again, where the service can be asked for that: no
+                decoder here has seen it.
             blank: Nothing of it was delivered, so that it may come from its beginning.
         """
         self.why_none = ""
@@ -157,14 +163,14 @@ class Planner:
                 assert answer is not None
                 plan = self._continuation(answer)
             elif error is None or error.kind in BROKEN:
-                request = self._behind(cursor, known, elsewhere=elsewhere, blank=blank)
-                plan = Plan(strategy, request, behind=True) if request is not None else None
+                request = self._after(cursor, known, needs_all=needs_all, blank=blank)
+                plan = Plan(strategy, request, resumes=True) if request is not None else None
             if plan is not None:
                 return plan
         return None
 
     def why_not(self, cursor: Cursor, taken: Taken, *, is_ambiguous: bool = False) -> str:
-        """Why an answer that the service has begun cannot be gone on with behind this cursor."""
+        """Why an answer that the service has begun cannot be gone on with after this cursor."""
         resumption = self._dialect.resumption
         if resumption is None:
             why = f"{self._dialect.name} has no way to resume"
@@ -179,8 +185,8 @@ class Planner:
             ' so it is not sent again; strategies=["replay"] would allow to ask for another answer'
         )
 
-    def _behind(
-        self, cursor: Cursor, known: Known, *, elsewhere: bool, blank: bool
+    def _after(
+        self, cursor: Cursor, known: Known, *, needs_all: bool, blank: bool
     ) -> Request | None:
         resumption = self._dialect.resumption
         assert resumption is not None  # else no such strategy is allowed
@@ -190,7 +196,7 @@ class Planner:
             return None
         if is_nowhere and not is_kept(self._request, resumption.kept_if):
             return None
-        if (elsewhere or is_nowhere) and resumption.beginning is not None:
+        if (needs_all or is_nowhere) and resumption.beginning is not None:
             cursor = replace(cursor, value=resumption.beginning)
         if resumption.reconnect is not None:
             return resumption.reconnect(self._request, cursor, known)
