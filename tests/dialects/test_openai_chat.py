@@ -1285,7 +1285,10 @@ def test_what_is_repeated_is_not_kept() -> None:
         value = ["x" * 10_000]
         for _ in range(2):
             decoder.receive_frame(Frame(chunk(id="c", **{kind: value}).encode()))
-    assert all(isinstance(kept, int) for kept in (decoder._said or {}).values())
+    states = decoder._states
+    assert states is not None
+    assert len(states._last) == len(CHUNK_STATES)
+    assert all(isinstance(kept, int) for kept in states._last.values())
 
 
 @pytest.mark.parametrize("field", ["content", "reasoning", "reasoning_content"])

@@ -8,19 +8,21 @@ An answer is complete when every choice that began has a finish reason, at ``[DO
 choice without a reason where the audio of it ended, or where another choice finished last of all:
 LiteLLM sends one reason for all choices.
 
-`Decoder` reads the whole family: see `tokenwire.dialects.openai.profiles` for its members.
+`Decoder` reads the whole family: see `tokenwire.dialects.openai.profiles` for its members. Here is
+decided what a chunk says; what of a choice is news, in `chat_choice`, and how an answer ended, in
+`chat_end`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.dialects import Dialect, Notes
+from tokenwire.dialects import Dialect
 from tokenwire.dialects.kit.envelope import Envelope
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
 from tokenwire.dialects.kit.lenient import Extras
@@ -31,21 +33,19 @@ from tokenwire.dialects.kit.payloads import (
     is_done_sentinel,
     is_heartbeat,
     json_or_text,
-    json_text,
     malformed,
     read_leniently,
 )
 from tokenwire.dialects.openai.accents import (
-    CHOICE_STATES,
     CHUNK_STATES,
-    DELTA_STATES,
     AccentChoiceWire,
     AccentChunkWire,
-    AccentDeltaWire,
-    said_in,
 )
 from tokenwire.dialects.openai.chat_choice import Choice
 from tokenwire.dialects.openai.chat_encode import OpenAIChatEncoder
+from tokenwire.dialects.openai.chat_end import cut_off, end_of, says_end
+from tokenwire.dialects.openai.chat_notes import NOTES
+from tokenwire.dialects.openai.chat_states import States
 from tokenwire.dialects.openai.chat_wire import (
     FINISH_REASONS,
     ChoiceWire,
@@ -57,16 +57,13 @@ from tokenwire.dialects.openai.chat_wire import (
 )
 from tokenwire.events import (
     Data,
-    Done,
     Error,
     Event,
-    Finished,
     Heartbeat,
     Reason,
     Recovery,
     Started,
     Token,
-    ToolCall,
     Unknown,
     Usage,
 )
@@ -79,9 +76,6 @@ _EMPTY_ID: Final = hash("")
 
 # Words that are no reason.
 _NO_FINISH: Final = (None, "", "null")
-
-# A chunk of so many bytes takes some 20 times as much as values.
-_SHORT: Final = 2048
 
 _decode_json = JSONDecoder(ChunkWire).decode
 _decode_accents = JSONDecoder(AccentChunkWire).decode
@@ -104,7 +98,7 @@ class Decoder:
 
     __slots__ = (
         *("_counted", "_counts_chunks", "_extras", "_finish_optional", "_first", "_last_id"),
-        *("_nameless", "_others", "_reader", "_retry_codes", "_said", "_started", "_usage"),
+        *("_nameless", "_others", "_reader", "_retry_codes", "_started", "_states", "_usage"),
         "_words",
         "envelope",
     )
@@ -128,7 +122,7 @@ class Decoder:
         self._nameless: bool | None = None  # all ids are empty; None: none came
         self._last_id = _NO_ID  # by its hash, which takes less than half of it
         self._usage: Usage | None = None
-        self._said: dict[str, Any] | None = None  # what may stand in every chunk, or its digest
+        self._states: States | None = None  # that may stand in every chunk
         self.envelope = Envelope(_read_only_text)
         self._reader: Choice | None = None  # whose text the envelope reads
         self._counted = 0  # characters of it that are the choice's
@@ -177,7 +171,7 @@ class Decoder:
         sends one with each call, Gemini behind OpenRouter one with each chunk.
         """
         went_on = any(one.went_on for one in self._choices)
-        return self._completed(None) if self._all_finished() and not went_on else ()
+        return (end_of(self._choices, None),) if self._all_finished() and not went_on else ()
 
     def _all_finished(self) -> bool:
         if self._first is None or not self._first.finished:
@@ -230,21 +224,12 @@ class Decoder:
 
     def _receive_done(self, frame: Frame) -> Sequence[Event]:
         if self._all_finished():
-            return self._completed(frame)
+            return (end_of(self._choices, frame),)
         running = [one for one in self._choices if not one.finished]
         if running and all(map(self._may_end, running)):
-            ended = [one.finish(frame) for one in running]
-            return [event for events in (*ended, self._completed(frame)) for event in events]
-        unfinished = [one.index for one in self._choices if not one.finished]
-        missing = f"choices {unfinished} have no finish_reason" if unfinished else "no choice came"
-        return (
-            Error(
-                "truncated",
-                f"the answer was cut off: [DONE] came, but {missing}",
-                recovery=Recovery.RESUME if self._choices else Recovery.RETRY,
-                frame=frame,
-            ),
-        )
+            ended = [event for one in running for event in one.finish(frame)]
+            return [*ended, end_of(self._choices, frame)]
+        return (cut_off(self._choices, frame),)
 
     def _may_end(self, choice: Choice) -> bool:
         """May the sentinel end this choice, though it has no finish reason?"""
@@ -252,15 +237,6 @@ class Decoder:
         optional = self._nameless if self._finish_optional is None else self._finish_optional
         # One reason ends all choices at LiteLLM: the others said nothing since.
         return bool(optional) or choice.audio_ended or (choice.rests and choice.may_end)
-
-    def _completed(self, frame: Frame | None) -> Sequence[Event]:
-        for choice in self._choices:
-            if choice.reason == "error":
-                raw = choice.raw_reason
-                message = f"the service ended the answer with {raw!r}"
-                return (Error("vendor", message, raw, recovery=Recovery.RETRY, frame=frame),)
-        first = min(self._choices, key=lambda one: one.index)
-        return (Done(first.reason, frame=frame),)
 
     # --- chunks ---
 
@@ -325,9 +301,11 @@ class Decoder:
         if wire.logprobs is not None and says_something(wire.logprobs):
             events.append(Data("logprobs", wire.logprobs, index, frame=frame))
         if wire.content_filter_results:
-            self._say_once("content_filter", wire.content_filter_results, index, frame, events)
+            states = self._states = self._states or States()
+            states.receive("content_filter", wire.content_filter_results, index, frame, events)
         if accents is not None:
-            self._receive_states(accents, index, frame, events)
+            states = self._states = self._states or States()
+            states.receive_choice(accents, index, frame, events)
         if finish is not None:
             choice.receive_finish(finish, self._words, frame, events)
             for one in self._choices:
@@ -357,15 +335,6 @@ class Decoder:
 
     # --- what single services have beside it ---
 
-    def _receive_states(
-        self, wire: AccentChoiceWire, index: int, frame: Frame, events: list[Event]
-    ) -> None:
-        if wire.delta is not None:
-            self._say_states(wire.delta, DELTA_STATES, index, frame, events)
-        elif wire.message is not None:
-            self._say_states(wire.message, DELTA_STATES, index, frame, events)
-        self._say_states(wire, CHOICE_STATES, index, frame, events)
-
     def _receive_groq(self, groq: GroqWire, frame: Frame, events: list[Event]) -> None:
         if groq.usage is not None:
             self._receive_usage(usage_of(groq.usage, frame, final=self._all_finished()), events)
@@ -374,13 +343,14 @@ class Decoder:
 
     def _fail(self, error: VendorError, frame: Frame, events: list[Event]) -> None:
         """Beside an error nothing is at its end."""
-        events[:] = [event for event in events if not _ends(event)]
+        events[:] = [event for event in events if not says_end(event)]
         events.append(self._error(error, frame))
 
     def _receive_accents(self, chunk: AccentChunkWire, frame: Frame, events: list[Event]) -> None:
-        self._say_states(chunk, CHUNK_STATES, 0, frame, events)
+        states = self._states = self._states or States()
+        states.receive_all(chunk, CHUNK_STATES, 0, frame, events)
         if chunk.prompt_filter_results:
-            self._say_once("content_filter", chunk.prompt_filter_results, 0, frame, events)
+            states.receive("content_filter", chunk.prompt_filter_results, 0, frame, events)
         error = None
         if chunk.error or chunk.base_resp:
             error = find_error(json_or_text(frame.data or b""))
@@ -400,34 +370,6 @@ class Decoder:
         elif not events and not (chunk.id and chunk.object):
             events.append(Unknown(frame=frame))
 
-    def _say_states(
-        self,
-        wire: AccentChunkWire | AccentChoiceWire | AccentDeltaWire,
-        names: tuple[str, ...],
-        index: int,
-        frame: Frame,
-        events: list[Event],
-    ) -> None:
-        for kind, value in said_in(wire, names):
-            self._say_once(kind, value, index, frame, events)
-
-    def _say_once(
-        self, kind: str, value: Any, index: int, frame: Frame, events: list[Event]
-    ) -> None:
-        said = self._said = {} if self._said is None else self._said
-        place = f"{kind}{index}"
-        # Of what is short the value itself is kept: it is compared sooner than a digest is made.
-        short = index == 0 and len(frame.data or b"") <= _SHORT
-        told = value if short else hash(json_text(value))
-        if said.get(place) != told and says_something(value):
-            said[place] = told
-            events.append(Data(kind, value, index, frame=frame))
-
-
-def _ends(event: Event) -> bool:
-    """Does it say that a choice or a call came to its end? Not where an error stands beside it."""
-    return isinstance(event, Finished) or (isinstance(event, ToolCall) and event.complete)
-
 
 MARKS: Final = (("choices",), ("object=chat.completion*",))
 """How chunks of the family are told from the events of others; Azure's first one has no object."""
@@ -439,35 +381,5 @@ OPENAI_CHAT = Dialect(
     encoder=lambda: OpenAIChatEncoder(FINISH_REASONS),
     terminator="a finish_reason for every choice",
     marks=MARKS,
-    notes=Notes(
-        vendor="OpenAI and the services that speak its API; each has a profile, openai-chat/NAME",
-        sources=("https://platform.openai.com/docs/api-reference/chat-streaming",),
-        request="POST /v1/chat/completions with stream: true; counts with"
-        " stream_options: {include_usage: true}",
-        text="choices[].delta.content",
-        errors='data: {"error": {...}} or event: error, with [DONE] after it or without; inside a'
-        " chunk; a finish reason that means a failure",
-        heartbeats="comments at some services",
-        quirks=(
-            "chunks without choices, and choices without delta, are no fault",
-            "Snowflake sends no finish reason and empty ids; there [DONE] ends the answer, and"
-            " so it does after audio, and for choices silent since another of them finished",
-            'a finish_reason of "" or "null" is none',
-            "[DONE] alone proves nothing, and its absence disproves nothing",
-            "a whole message at the end says again what was told; only news is told. So it is"
-            " with a last delta that is all of the text",
-            "the same text in two fields is told once",
-            "counts replace each other, null says nothing",
-            "calls without index, with index 0 for all, without ids or with late names are"
-            " told apart",
-            "a call is complete when its arguments are whole JSON, or none, and the choice ended",
-            "an index that counts chunks, as their ids do, is no choice",
-            "a field that says something is Data of its name, one that nobody knows Data('extra')",
-            "arguments sent as an object are written out as JSON text",
-            "half surrogates, bytes that are no UTF-8, NaN and Infinity are read",
-            "choices interleave; each ends by its own finish reason",
-            "<think> in the text stays in the text",
-        ),
-        doubtful=("Azure's asynchronous filter, errors of LM Studio: from documentation only",),
-    ),
+    notes=NOTES,
 )
