@@ -31,7 +31,8 @@ from tokenwire import (
     Unknown,
     Usage,
 )
-from tokenwire.dialects.agents.ag_ui import AG_UI, DATA_EVENTS
+from tokenwire.dialects.agents.ag_ui import AG_UI
+from tokenwire.dialects.agents.ag_ui_wire import DATA_EVENTS
 from tokenwire.dialects.kit.payloads import MAX_INDEX
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
-from tokenwire.dialects.kit.lenient import JSON, Extras, Reading, convert
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import JSON, Reading, convert
 from tokenwire.dialects.kit.payloads import MalformedError, read_leniently
 from tokenwire.events import Data, Done, Error, Event, Token
 from tokenwire.frame import Frame
@@ -168,7 +169,7 @@ def test_each_value_is_told_once_in_a_row() -> None:
     for number in range(200):  # a service that names ever new fields makes nothing grow
         extras.tell({f"f{number}": 1}, frame, events)
     assert len(events) == 203
-    assert len(extras._told or ()) == 64
+    assert len(extras._reported or ()) == 64
 
 
 def test_what_ends_the_stream_stays_last() -> None:

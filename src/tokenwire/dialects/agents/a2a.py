@@ -21,8 +21,8 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.agents.a2a_encode import A2AEncoder, kind_of
 from tokenwire.dialects.kit.errors import VendorError
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.jsonrpc import ReplyFramer, find_rpc_error
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,

@@ -12,17 +12,18 @@ which only the first has an id. All else, as states and steps, is data: the even
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec import Struct
 from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.agents.ag_ui_encode import AGUIEncoder
+from tokenwire.dialects.agents.ag_ui_wire import DATA_EVENTS, OUTCOMES, EventWire, usage_of
 from tokenwire.dialects.kit.call_arguments import CallArguments
 from tokenwire.dialects.kit.errors import VendorError
-from tokenwire.dialects.kit.lenient import EMPTY, Extras
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import EMPTY
 from tokenwire.dialects.kit.numbered_calls import NumberedCalls
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
@@ -47,67 +48,9 @@ from tokenwire.events import (
     Token,
     ToolCall,
     Unknown,
-    Usage,
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
-
-
-class UsageWire(Struct, rename="camel", gc=False):
-    """Of one model; those of several add up."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_input_tokens: int | None = None
-
-
-class EventWire(Struct, rename="camel"):
-    """All events in one, as far as they are no data."""
-
-    type: str | None = None
-    run_id: str | None = None
-    message_id: str | None = None
-    role: str | None = None
-    tool_call_id: str | None = None
-    tool_call_name: str | None = None
-    delta: Any = None  # text; a JSON Patch in STATE_DELTA
-    subtype: str | None = None
-    entity_id: str | None = None
-    encrypted_value: str | None = None
-    result: Any = None
-    outcome: Any = None
-    usage: list[UsageWire] | None = None
-    message: str | None = None
-    code: str | None = None
-
-
-OUTCOMES: Final[Mapping[str, Reason]] = {
-    "success": "stop",
-    "interrupt": "pause",
-    "cancelled": "cancelled",
-}
-"""Anything else is ``other``; no outcome means success."""
-
-DATA_EVENTS: Final = frozenset(
-    {
-        "ACTIVITY_DELTA",
-        "ACTIVITY_SNAPSHOT",
-        "CUSTOM",
-        "MESSAGES_SNAPSHOT",
-        "RAW",
-        "STATE_DELTA",
-        "STATE_SNAPSHOT",
-        "STEP_FINISHED",
-        "STEP_STARTED",
-        "SUBAGENT_FINISHED",
-        "SUBAGENT_STARTED",
-        "TOOL_CALL_RESULT",
-    }
-)
-"""Handed on whole."""
 
 _SILENT: Final = frozenset(
     {
@@ -188,37 +131,37 @@ class Decoder:
         return events
 
     def _receive_event(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
-        said: list[Event]
+        events: list[Event]
         match wire.type:
             case "TEXT_MESSAGE_CONTENT":
-                said = self._say(wire, delta, frame)
+                events = self._receive_text(wire, delta, frame)
             case "TOOL_CALL_ARGS":
-                said = self._fill_call(wire.tool_call_id or "", delta, frame)
+                events = self._fill_call(wire.tool_call_id or "", delta, frame)
             case "REASONING_MESSAGE_CONTENT" | "REASONING_MESSAGE_CHUNK":
-                said = self._think(wire, delta, frame)
+                events = self._receive_thought(wire, delta, frame)
             case "TEXT_MESSAGE_START" | "TEXT_MESSAGE_CHUNK" | "TEXT_MESSAGE_END":
-                said = self._receive_message(wire, delta, frame)
+                events = self._receive_message(wire, delta, frame)
             case "TOOL_CALL_CHUNK":
                 return self._receive_chunk(wire, delta, frame)
             case "TOOL_CALL_START":
-                said = self._open_call(wire.tool_call_id or "", wire.tool_call_name, frame)
+                events = self._open_call(wire.tool_call_id or "", wire.tool_call_name, frame)
             case "TOOL_CALL_END":
-                said = self._close_call(wire.tool_call_id or "", frame)
+                events = self._close_call(wire.tool_call_id or "", frame)
             case "RUN_STARTED":
                 self._reason = None
-                said = [Started(wire.run_id or None, frame=frame)]
+                events = [Started(wire.run_id or None, frame=frame)]
             case "RUN_FINISHED":
-                said = self._finish(wire, frame)
+                events = self._finish(wire, frame)
             case "RUN_ERROR":
-                return [*_usage(wire, frame), _error(wire).event(frame)]
+                return [*usage_of(wire, frame), _error(wire).event(frame)]
             case "SUBAGENT_ERROR":
                 error = _error(wire)
-                said = [Error("vendor", error.message, error.code, fatal=False, frame=frame)]
+                events = [Error("vendor", error.message, error.code, fatal=False, frame=frame)]
             case _:
-                said = self._receive_other(wire, delta, frame)
+                events = self._receive_other(wire, delta, frame)
         if self._chunked is not None and wire.type not in _BESIDE:
-            return [*self._end_chunks(frame), *said]
-        return said
+            return [*self._end_chunks(frame), *events]
+        return events
 
     def _receive_other(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
         kind = wire.type or ""
@@ -230,7 +173,7 @@ class Decoder:
             self._thoughts.get(wire.message_id)
             return []
         if kind == "THINKING_TEXT_MESSAGE_CONTENT":  # before 1.0, unverified
-            return self._think(wire, delta, frame)
+            return self._receive_thought(wire, delta, frame)
         return [] if kind in _SILENT else [Unknown(frame=frame)]
 
     # --- messages and thoughts ---
@@ -245,9 +188,9 @@ class Decoder:
             if len(self._roles) == MAX_INDEX:
                 self._roles.clear()
             self._roles[id] = str(wire.role)
-        return self._say(wire, delta, frame)
+        return self._receive_text(wire, delta, frame)
 
-    def _say(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
+    def _receive_text(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
         self._last_text = wire.message_id or self._last_text
         role = self._roles.get(self._last_text)
         if role is not None:
@@ -255,7 +198,7 @@ class Decoder:
         part = self._texts.get(wire.message_id)
         return [Token(delta, 0, part, frame=frame)] if delta else []
 
-    def _think(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
+    def _receive_thought(self, wire: EventWire, delta: str, frame: Frame) -> list[Event]:
         part = self._thoughts.get(wire.message_id)
         return [Reasoning(delta, 0, part, frame=frame)] if delta else []
 
@@ -320,7 +263,7 @@ class Decoder:
         self._reason = "stop" if raw is None else reason_for(raw, OUTCOMES)
         if self._reason == "stop" and outcome.get("pendingToolCallIds"):
             self._reason = "tool_calls"
-        return [*events, *_usage(wire, frame), Finished(0, self._reason, raw, frame=frame)]
+        return [*events, *usage_of(wire, frame), Finished(0, self._reason, raw, frame=frame)]
 
 
 def _arguments_in(delta: Any) -> str:
@@ -330,29 +273,6 @@ def _arguments_in(delta: Any) -> str:
 
 def _error(wire: EventWire) -> VendorError:
     return VendorError(wire.message or "the agent failed without a message", wire.code or None)
-
-
-def _usage(wire: EventWire, frame: Frame) -> list[Event]:
-    counts = wire.usage or []
-    if not counts:
-        return []
-    return [
-        Usage(
-            _sum(one.input_tokens for one in counts),
-            _sum(one.output_tokens for one in counts),
-            _sum(one.total_tokens for one in counts),
-            _sum(one.reasoning_tokens for one in counts),
-            _sum(one.cached_input_tokens for one in counts),
-            _sum(one.cache_write_input_tokens for one in counts),
-            final=True,
-            frame=frame,
-        )
-    ]
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    known = [n for n in counts if n is not None]
-    return sum(known) if known else None
 
 
 AG_UI = Dialect(

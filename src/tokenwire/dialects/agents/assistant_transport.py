@@ -18,7 +18,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.call_arguments import CallArguments
 from tokenwire.dialects.kit.errors import VendorError
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.agents.dify_encode import METADATA, DifyEncoder
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
-from tokenwire.dialects.kit.lenient import Extras, convert
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import convert
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_mapping, json_or_text, json_text, plain_text
 from tokenwire.events import (

@@ -20,10 +20,11 @@ from tokenwire.dialects.agents.langgraph_wire import (
     read_content,
     read_counts,
 )
-from tokenwire.dialects.kit import lenient
 from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.cumulative import Cumulative
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.json_balance import is_whole
+from tokenwire.dialects.kit.lenient import convert
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,
     is_mapping,
@@ -75,7 +76,7 @@ class Messages:
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
         self._nested: dict[int, None] = {}  # of messages that may come yet
-        self._extras = lenient.Extras()
+        self._extras = Extras()
         self._parts = 0
         self.rests = False
         self.reason: Reason = "other"
@@ -108,7 +109,7 @@ class Messages:
         try:
             wire = msgspec.convert(value, MessageWire)
         except ValueError:
-            reading = lenient.convert(value, MessageWire)
+            reading = convert(value, MessageWire)
             wire = reading.value
             self._extras.tell(reading.unread, frame, events)
         whole = whole or wire.type != CHUNK

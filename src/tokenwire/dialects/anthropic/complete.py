@@ -18,7 +18,7 @@ from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.anthropic.messages_wire import STOP_REASONS
 from tokenwire.dialects.kit.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.kit.errors import find_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import json_or_text
 from tokenwire.errors import LocalProtocolError

@@ -34,7 +34,8 @@ from tokenwire.dialects.anthropic.messages_wire import (
 from tokenwire.dialects.kit.block_calls import BlockCalls
 from tokenwire.dialects.kit.envelope import Envelope
 from tokenwire.dialects.kit.errors import find_error, read_error
-from tokenwire.dialects.kit.lenient import JSON, Extras, convert
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import JSON, convert
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,

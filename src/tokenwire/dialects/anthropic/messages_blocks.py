@@ -14,8 +14,8 @@ from tokenwire.dialects.anthropic.messages_repeats import Repeats
 from tokenwire.dialects.anthropic.messages_wire import TOOL_BLOCKS, DeltaWire, kind_of
 from tokenwire.dialects.kit.block_calls import BlockCalls
 from tokenwire.dialects.kit.envelope import Envelope
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.fields import Fields, text_in
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.payloads import (
     MalformedError,
     is_mapping,

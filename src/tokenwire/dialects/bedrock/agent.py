@@ -22,8 +22,8 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.bedrock.agent_encode import BedrockAgentEncoder
 from tokenwire.dialects.bedrock.errors import find_exception
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.fields import text_in
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_mapping, json_or_text, json_text, list_of
 from tokenwire.events import (

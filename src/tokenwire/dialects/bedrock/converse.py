@@ -21,7 +21,7 @@ from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.bedrock.converse_encode import DATA_BLOCKS, BedrockEncoder
 from tokenwire.dialects.bedrock.errors import find_exception
 from tokenwire.dialects.kit.block_calls import BlockCalls
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,
     MalformedError,

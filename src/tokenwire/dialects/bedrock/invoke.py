@@ -26,7 +26,7 @@ from tokenwire.dialects.bedrock.errors import exception, find_exception
 from tokenwire.dialects.bedrock.families import find_family
 from tokenwire.dialects.kit.encoding import cannot_say, json_frame
 from tokenwire.dialects.kit.errors import find_error
-from tokenwire.dialects.kit.lenient import without_extra
+from tokenwire.dialects.kit.extras import without_extra
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import UNREADABLE, is_mapping, json_or_text
 from tokenwire.events import Data, Done, Error, Event, Heartbeat, Unknown, Usage

@@ -32,7 +32,7 @@ from tokenwire.dialects.clouds.dashscope_wire import (
 from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.cumulative import Cumulative, Delta
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,

@@ -18,7 +18,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.kit.errors import find_error, read_error
-from tokenwire.dialects.kit.lenient import without_extra
+from tokenwire.dialects.kit.extras import without_extra
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel, is_mapping, json_or_text
 from tokenwire.dialects.openai.chat import Decoder as ChatDecoder

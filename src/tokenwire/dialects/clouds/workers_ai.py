@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.encoding import cannot_say, heartbeat, json_frame, word_for
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel
 from tokenwire.dialects.openai.accents import (

@@ -27,7 +27,7 @@ from tokenwire.dialects.cohere.wire import (
 )
 from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.errors import read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import MAX_INDEX, malformed, reason_for
 from tokenwire.dialects.kit.pieces import Pieces, Room

@@ -25,7 +25,8 @@ from tokenwire.dialects.cohere.wire import (
 )
 from tokenwire.dialects.kit.call_fragments import Fragment
 from tokenwire.dialects.kit.errors import read_error
-from tokenwire.dialects.kit.lenient import Extras, convert
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import convert
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel, is_list, is_mapping
 from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots

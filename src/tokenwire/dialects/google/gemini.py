@@ -34,7 +34,7 @@ from tokenwire.dialects.google.gemini_wire import (
     word_of,
 )
 from tokenwire.dialects.kit.errors import read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,

@@ -33,8 +33,8 @@ from tokenwire.dialects.google.interactions_wire import (
 )
 from tokenwire.dialects.kit.block_calls import BlockCalls
 from tokenwire.dialects.kit.errors import read_error
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.fields import text_in
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tokenwire.dialects.kit.errors import find_error as find_error
     from tokenwire.dialects.kit.errors import read_error as read_error
     from tokenwire.dialects.kit.errors import recovery_of as recovery_of
+    from tokenwire.dialects.kit.extras import Extras as Extras
     from tokenwire.dialects.kit.fields import Fields as Fields
     from tokenwire.dialects.kit.fields import text_in as text_in
     from tokenwire.dialects.kit.json_balance import JSONBalance as JSONBalance
     from tokenwire.dialects.kit.jsonrpc import find_rpc_error as find_rpc_error
-    from tokenwire.dialects.kit.lenient import Extras as Extras
     from tokenwire.dialects.kit.lenient import text_from as text_from
     from tokenwire.dialects.kit.numbered_calls import NumberedCalls as NumberedCalls
     from tokenwire.dialects.kit.one_choice import OneChoice as OneChoice
@@ -67,10 +67,11 @@ _NAMES: Final = {
     "encoding": ("cannot_say", "heartbeat", "json_frame", "text_frame", "word_for"),
     "envelope": ("Envelope",),
     "errors": ("VendorError", "find_error", "read_error", "recovery_of"),
+    "extras": ("Extras",),
     "fields": ("Fields", "text_in"),
     "json_balance": ("JSONBalance",),
     "jsonrpc": ("find_rpc_error",),
-    "lenient": ("Extras", "text_from"),
+    "lenient": ("text_from",),
     "numbered_calls": ("NumberedCalls",),
     "one_choice": ("OneChoice", "read_frame"),
     "payloads": (

@@ -1,4 +1,4 @@
-"""Values of another JSON type than a schema names: read all the same, or told, never lost.
+"""Values of another JSON type than a schema names: read all the same, or reported, never lost.
 
 A typed decoder refuses a whole frame for one odd value: a number where a text should be, a list for
 an object, an id that is a number. Here each value is read by itself:
@@ -10,8 +10,10 @@ an object, an id that is a number. Here each value is read by itself:
   and a list of texts where a text should be is what they are together, as is one of parts that hold
   a text and nothing else;
 - null, and an empty text, list or object of another type, say nothing;
-- everything else is left at its default and told as *unread*, with its path. So is a field that
-  the schema does not name, where the schema is one with ``forbid_unknown_fields``.
+- everything else is left at its default and is *unread*, with its path. So is a field that the
+  schema does not name, where the schema is one with ``forbid_unknown_fields``.
+
+How what was not read becomes events is decided in `tokenwire.dialects.kit.extras`.
 """
 
 from __future__ import annotations
@@ -23,18 +25,11 @@ from functools import cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 from msgspec import Struct, inspect
-from msgspec.structs import replace
-
-from tokenwire.events import Data, Done, Error, Event, Unknown
-from tokenwire.frame import Frame
 
 T = TypeVar("T")
 
 # What a token budget of any model is written with, and less than `int` refuses to read.
 _MAX_DIGITS: Final = 400
-
-# Odd fields of one stream that are remembered, so that each value of theirs is told once.
-_MAX_TOLD: Final = 64
 
 EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 """What says nothing, whatever type was expected."""
@@ -345,62 +340,3 @@ def _kind(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     return "null" if value is None else f"`{json.dumps(value)[:40]}`"
-
-
-class Extras:
-    """Tells what was not read: each value once in a row, so that a repeated field is no noise."""
-
-    __slots__ = ("_told",)
-
-    def __init__(self) -> None:
-        self._told: dict[str, int] | None = None
-
-    def tell(self, unread: Mapping[str, Any], frame: Frame, events: list[Event]) -> None:
-        """Add a ``Data("extra")`` with the values by path, less those that were told just before.
-
-        Nothing is added to a frame that is `Unknown` as a whole, or an error: its document is read
-        for what it says, and is all there in the frame.
-
-        Args:
-            unread: What was not read.
-            frame: Where it stands.
-            events: The other events of that frame; an event that ends the stream stays the last.
-        """
-        last = events[-1] if events else None
-        ends = isinstance(last, Done) or (isinstance(last, Error) and last.fatal)
-        if ends and isinstance(last, Error) and last.frame is frame:
-            return
-        if events and all(isinstance(event, Unknown) for event in events):
-            return
-        told = self._told = {} if self._told is None else self._told
-        news: dict[str, Any] = {}
-        for path, value in unread.items():
-            try:
-                digest = hash(repr(value))
-            except RecursionError:  # it is nested as deep as could just be read
-                digest = hash(frame.data)
-            if told.get(path) != digest:
-                if len(told) == _MAX_TOLD and path not in told:
-                    del told[next(iter(told))]
-                told[path] = digest
-                news[path] = value
-        if news:
-            events.insert(len(events) - ends, Data("extra", news, frame=frame))
-
-
-def without_extra(events: Iterable[Event], *names: str) -> list[Event]:
-    """The events of an inner dialect, less the fields around its own that the outer one tells.
-
-    Args:
-        events: Of one frame.
-        names: What the paths of those fields begin with.
-    """
-    kept: list[Event] = []
-    for event in events:
-        if isinstance(event, Data) and event.kind == "extra":
-            value = {path: one for path, one in event.value.items() if not path.startswith(names)}
-            if not value:
-                continue
-            event = replace(event, value=value)
-        kept.append(event)
-    return kept

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tokenwire.dialects.kit.errors import find_error, read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,
     MalformedError,

@@ -25,7 +25,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect
 from tokenwire.dialects.kit.envelope import Envelope
 from tokenwire.dialects.kit.errors import VendorError, find_error, read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.payloads import (
     MAX_INDEX,
     UNREADABLE,

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.fields import Fields
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.payloads import MAX_INDEX, list_of
 from tokenwire.dialects.kit.pieces import Pieces, Room
 from tokenwire.dialects.openai.responses_calls import text_or_none

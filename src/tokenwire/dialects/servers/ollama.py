@@ -17,8 +17,8 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.encoding import cannot_say, json_frame, word_for
 from tokenwire.dialects.kit.errors import read_error
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.json_balance import is_whole
-from tokenwire.dialects.kit.lenient import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import UNREADABLE, json_text
 from tokenwire.errors import LocalProtocolError

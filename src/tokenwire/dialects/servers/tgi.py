@@ -17,7 +17,8 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.encoding import cannot_say, heartbeat, json_frame, word_for
 from tokenwire.dialects.kit.errors import VendorError, read_error
-from tokenwire.dialects.kit.lenient import Extras, text_from
+from tokenwire.dialects.kit.extras import Extras
+from tokenwire.dialects.kit.lenient import text_from
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.said import Said
 from tokenwire.errors import LocalProtocolError

@@ -16,7 +16,7 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.kit.errors import find_error, read_error
-from tokenwire.dialects.kit.lenient import Extras
+from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     is_done_sentinel,
