@@ -24,7 +24,8 @@ from tokenwire import (
     available_dialects,
     get_dialect,
 )
-from tokenwire.dialects.detect import Candidate, Detector, all_dialects, recognise
+from tokenwire.dialects.detect import Detector, all_dialects
+from tokenwire.dialects.marks import Candidate, recognise
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.sse import SSEFramer
 

@@ -271,6 +271,11 @@ def available_dialects() -> list[str]:
     return sorted({*_BUILT_IN, *(entry_point.name for entry_point in _entry_points())})
 
 
+def is_built_in(name: str) -> bool:
+    """Does this dialect come with tokenwire, and from no other package?"""
+    return name in _BUILT_IN
+
+
 def available_profiles() -> list[str]:
     """The names that `get_dialect` knows beside these: the profiles of openai-chat, sorted."""
     return sorted(_profiled())

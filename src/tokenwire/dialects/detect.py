@@ -1,9 +1,9 @@
 """Which dialect is this? From a response's headers, its first bytes and its first events.
 
-The order of trust: a header that only one dialect sends, then the format that the first bytes show,
-then the `Dialect.marks` that the first events bear. What cannot be told apart is not guessed: then
-there are candidates, and why each is one. Bytes are held until it is decided, as many as one event
-may have at most.
+The order of trust: a header that only one dialect sends, then the format that the first bytes show
+(`formats`), then the `Dialect.marks` that the first events bear (`marks`). What cannot be told
+apart is not guessed: then there are candidates, and why each is one. Bytes are held until it is
+decided, as many as one event may have at most.
 
 What cannot be told: which of the services is speaking that speak openai-chat, and a stream whose
 first event is an error that many could have sent.
@@ -11,30 +11,21 @@ first event is an error that many could have sent.
 
 from __future__ import annotations
 
-import binascii
-import json
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any, Final
-from zlib import crc32
+from typing import Final
 
 import msgspec
-from msgspec import Struct
 
-from tokenwire.dialects import Dialect, available_dialects, get_dialect
+from tokenwire.dialects import Dialect, available_dialects, get_dialect, is_built_in
+from tokenwire.dialects.formats import BOM, SHORT, Formats
 from tokenwire.dialects.kit.errors import find_error
-from tokenwire.dialects.kit.payloads import (
-    UNREADABLE,
-    is_done_sentinel,
-    is_list,
-    is_mapping,
-    json_text,
-    read_json,
-)
-from tokenwire.errors import FramingError, UnknownDialectError
-from tokenwire.events import Error, Recovery
+from tokenwire.dialects.kit.payloads import is_done_sentinel, is_list, is_mapping
+from tokenwire.dialects.marks import Candidate, json_in, recognise, shown
+from tokenwire.errors import FramingError, Recovery, UnknownDialectError
+from tokenwire.events import Error
 from tokenwire.frame import Frame
 from tokenwire.framing import Framer
 from tokenwire.framing.sse import SSEFramer
@@ -43,40 +34,7 @@ from tokenwire.limits import DEFAULT_LIMITS, Limits
 # Events that are looked at before giving up. A stream's own kind shows in its first or second.
 MAX_EVENTS: Final = 16
 
-_BOM: Final = b"\xef\xbb\xbf"
-_PRELUDE: Final = 12  # bytes of a binary message that prove it one
-_SHORT: Final = 40  # bytes after which a line must have shown its kind
-
-# What the first bytes say, blank ones and a BOM aside: the format's name as framers have it.
-_STARTS: Final = (
-    (re.compile(rb'[0-9a-z]:["{\[tfn0-9-]'), "CODE:JSON lines"),
-    (re.compile(rb"(data|event|id|retry|message|error)?:"), "SSE"),
-    (re.compile(rb"(data|event|id|retry)[\r\n]"), "SSE"),
-    (re.compile(rb"\{"), "JSON Lines"),
-    (re.compile(rb"\["), "JSON array"),
-)
 _BLANKS: Final = re.compile(rb"[ \t\r\n]*+")
-_CONTENT_TYPES: Final = {
-    "application/vnd.amazon.eventstream": "Amazon event stream",
-    "application/x-ndjson": "JSON Lines",
-    "application/stream+json": "JSON Lines",
-    "text/event-stream": "SSE",
-    "text/plain": "text",
-}
-_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x78\x9c": "deflate"}
-_CAPITALS: Final = re.compile(rb"(data|event|id|retry):", re.IGNORECASE)
-
-
-class Candidate(Struct, frozen=True):
-    """A dialect that it may be.
-
-    Attributes:
-        name: Its name.
-        why: What speaks for it.
-    """
-
-    name: str
-    why: str
 
 
 class Detector:
@@ -117,7 +75,7 @@ class Detector:
     def __init__(
         self, limits: Limits = DEFAULT_LIMITS, *, dialects: Iterable[Dialect] | None = None
     ) -> None:
-        self._dialects = list(all_dialects() if dialects is None else dialects)
+        self._dialects = all_dialects() if dialects is None else tuple(dialects)
         self._limits = limits
         self._held = bytearray()
         self._blanks = 0  # bytes at the beginning that say nothing
@@ -175,8 +133,8 @@ class Detector:
     def _look(self, data: bytes, *, eof: bool = False) -> None:
         if self._framer is None:
             self._pass_blanks()
-            head = bytes(self._held[self._blanks : self._blanks + _SHORT])
-            named = format_of(head, self._media_type, eof=eof)
+            head = bytes(self._held[self._blanks : self._blanks + SHORT])
+            named = _formats_with(self._dialects).find(head, self._media_type, eof=eof)
             if self._blanks > self._limits.max_event_size:
                 what = f"more than max_event_size = {self._limits.max_event_size} blank bytes came"
                 self._broken = FramingError("limit", f"{what} before anything else")
@@ -210,8 +168,8 @@ class Detector:
 
     def _pass_blanks(self) -> None:
         """Go on to the first byte that says something, from where it was looked for before."""
-        if not self._blanks and self._held.startswith(_BOM):
-            self._blanks = len(_BOM)
+        if not self._blanks and self._held.startswith(BOM):
+            self._blanks = len(BOM)
         found = _BLANKS.match(self._held, self._blanks)
         self._blanks = found.end() if found else self._blanks  # it always matches
 
@@ -232,8 +190,8 @@ class Detector:
         """What to tell where it is undecidable: the error that came, or what was seen instead."""
         held = bytes(self._held)
         # An error document may be printed over many lines, none of which is JSON by itself.
-        first = _json(self._first.data if self._first else None)
-        found = find_error(first) or find_error(_json(held))
+        first = json_in(self._first.data if self._first else None)
+        found = find_error(first) or find_error(json_in(held))
         if found is not None:
             return found.event(self._first)
         if self.candidates:
@@ -248,7 +206,7 @@ class Detector:
             return Error("truncated", "the body ended before any event", recovery=Recovery.RETRY)
         message = (
             "no dialect is known that begins like this, so name it if it is a stream:"
-            f" {shown(held[:_SHORT])}"
+            f" {shown(held[:SHORT])}"
         )
         return Error("malformed", message, frame=self._first)
 
@@ -265,57 +223,22 @@ def all_dialects() -> tuple[Dialect, ...]:
     return tuple(found)
 
 
+@cache
+def known_formats() -> Formats:
+    """The formats of all dialects that can be had."""
+    built_in = [one for one in all_dialects() if is_built_in(one.name)]
+    return Formats(built_in, [one for one in all_dialects() if one not in built_in])
+
+
+def _formats_with(dialects: tuple[Dialect, ...]) -> Formats:
+    known = known_formats()
+    return known if dialects is all_dialects() else known.with_others(dialects)
+
+
 def get_fitting(dialects: Iterable[Dialect], name: str) -> Dialect:
     """The one of this name."""
     return next(one for one in dialects if one.name == name)
 
-
-def format_of(head: bytes, media_type: str, *, eof: bool = False) -> str | None:
-    """The format that a body's first bytes show; "" if none, None if more must be seen first.
-
-    Args:
-        head: The first bytes, some 40.
-        media_type: The response's content type without parameters, or "".
-        eof: No more come.
-    """
-    if head[:1] in (b"\0", b"\1"):
-        if len(head) >= _PRELUDE and crc32(head[:8]).to_bytes(4, "big") == head[8:_PRELUDE]:
-            return "Amazon event stream"
-        return "" if len(head) >= _SHORT or eof else None
-    if _BOM.startswith(head[:3]) and not eof:
-        return None
-    told = _CONTENT_TYPES.get(media_type, "")
-    text = head.removeprefix(_BOM).lstrip()
-    if not text:
-        return told if eof else None
-    for start, named in _STARTS:
-        if start.match(text):
-            return named
-    if len(head) >= _SHORT or eof:
-        return told
-    return None
-
-
-def recognise(frame: Frame, dialects: Iterable[Dialect]) -> list[Candidate]:
-    """The dialects whose marks a frame bears: those with the most, all of them if equal."""
-    document = _json(frame.data)
-    best: list[Candidate] = []
-    most = 0
-    for dialect in dialects:
-        borne = max(
-            (one for one in dialect.marks if all(_holds(mark, frame, document) for mark in one)),
-            key=len,
-            default=(),
-        )
-        if len(borne) > most:
-            best, most = [], len(borne)
-        if borne and len(borne) == most:
-            best.append(Candidate(dialect.name, f"the first event has {' and '.join(borne)}"))
-    return best
-
-
-_ABSENT: Final = object()
-_any_json: Final = json.JSONDecoder()
 
 AUTO: Final = Dialect(
     name="auto",
@@ -327,77 +250,13 @@ AUTO: Final = Dialect(
 """Stands in a parser until the dialect is found; nothing is ever read with it."""
 
 
-def _holds(mark: str, frame: Frame, document: Any) -> bool:
-    path, equals, pattern = mark.partition("=")
-    if path == "@text":
-        return document is _ABSENT and (frame.data or b"").lstrip()[:1] not in (b"{", b"[")
-    if path == "@event":
-        return fnmatchcase(frame.event, pattern)
-    if path == "@base64-json":
-        return is_mapping(_json(_unpacked(_at(document, pattern))))
-    value = _at(document, path)
-    if not equals or value is _ABSENT:
-        return value is not _ABSENT
-    text = value if isinstance(value, str) else json_text(value)
-    return fnmatchcase(text, pattern)
-
-
-def _at(document: Any, path: str) -> Any:
-    for name in path.split("."):
-        if is_mapping(document) and name in document:
-            document = document[name]
-        elif is_list(document) and name.isdigit() and int(name) < len(document):
-            document = document[int(name)]
-        else:
-            return _ABSENT
-    return document
-
-
-def _unpacked(value: Any) -> bytes:
-    try:
-        return binascii.a2b_base64(value) if isinstance(value, str) else b""
-    except ValueError:
-        return b""
-
-
-def _json(data: bytes | None) -> Any:
-    """The value, or the first of several; NaN and bytes that are no UTF-8 hide nothing."""
-    data = (data or b"").lstrip()
-    if data[:1] in (b"{", b"["):
-        try:
-            value, _ = _any_json.raw_decode(data.decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            return _ABSENT
-        return value
-    try:
-        return read_json(data)
-    except UNREADABLE:
-        return _ABSENT
-
-
-def shown(head: bytes) -> str:
-    """A body's first bytes, escaped, and what they look like."""
-    text = repr(head[:80])[1:] + ("..." if len(head) > 80 else "")
-    for magic, name in _COMPRESSED.items():
-        if head.startswith(magic):
-            return f"{text}, which is {name}: let the client decompress it"
-    if head.removeprefix(_BOM).lstrip().startswith(b"<"):
-        return f"{text}, which is a page of HTML or XML"
-    if b"\0" in head:
-        return f"{text}, which is no text: is it a file, or another content coding?"
-    field = _CAPITALS.match(head)
-    if field is not None and not field[1].islower():
-        return f"{text}: the field names of an event stream are lower case, and this is none"
-    return text
-
-
 def seen_instead(frame: Frame, expected: Dialect) -> str:
     """What came where a dialect's events were expected, and whose events it looks like.
 
     Only JSON shows whose it is: a text may be anything, mostly an error.
     """
     said = frame.data or frame.other
-    document = _json(said)
+    document = json_in(said)
     names: list[str] = []
     if is_mapping(document) or is_list(document):
         fitting = recognise(msgspec.structs.replace(frame, data=said), all_dialects())

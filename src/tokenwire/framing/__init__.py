@@ -60,3 +60,19 @@ class LineFraming(Protocol):
     def frame_start(event: str) -> bytes:
         """What stands before the payload in a frame of this type."""
         ...
+
+
+class Recognizable(Protocol):
+    """What a format may say beside that: how its bytes begin, so that a body shows its format.
+
+    Without it, only the response's media type can say that a body is of this format.
+    """
+
+    @staticmethod
+    def begins(head: bytes) -> bool:
+        """Do these bytes begin a body of this format? Blank ones and a BOM stand no more in it.
+
+        They may be few; false as long as they leave it open. No body of another format may begin
+        like this.
+        """
+        ...

@@ -109,6 +109,14 @@ class AWSEventsFramer:
             self.frames.append(Frame(other=bytes(self._waiting), unterminated=True))
         self._waiting.clear()
 
+    @staticmethod
+    def begins(head: bytes) -> bool:
+        """A prelude with its checksum: it proves the format."""
+        if len(head) < _PRELUDE_SIZE or head[0] > 1:  # no message has 32 MiB
+            return False
+        (expected,) = _UINT32.unpack_from(head, 8)
+        return crc32(head[:8]) == int(expected)
+
     @property
     def retry(self) -> int | None:
         """The format has no reconnection time."""

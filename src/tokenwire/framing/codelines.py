@@ -16,6 +16,8 @@ from tokenwire.frame import Frame
 from tokenwire.framing.jsonlines import JSONLinesFramer
 
 _CODE: Final = re.compile(rb"[0-9A-Za-z_-]{1,64}+")
+# Services have codes of one character; a longer one could be the field of an event stream.
+_BEGINNING: Final = re.compile(rb'[0-9a-z]:["{\[tfn0-9-]')
 _BLANK: Final = Frame(comment=b"")
 _AROUND: Final = b" \t\r"
 
@@ -36,6 +38,11 @@ class CodeLinesFramer(JSONLinesFramer):
         rest = self._lines.take_rest().strip(_AROUND)
         if rest:
             self.frames.append(_frame(rest, unterminated=True))
+
+    @staticmethod
+    def begins(head: bytes) -> bool:
+        """A code of one character, a colon, and what a JSON value begins with."""
+        return _BEGINNING.match(head) is not None
 
     @staticmethod
     def frame_start(event: str) -> bytes:

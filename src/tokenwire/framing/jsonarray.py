@@ -222,6 +222,11 @@ class JSONArrayFramer:
         """The body ended. An element left open proves nothing and is let go."""
         self._waiting.clear()
 
+    @staticmethod
+    def begins(head: bytes) -> bool:
+        """An array."""
+        return head.startswith(b"[")
+
     @property
     def retry(self) -> int | None:
         """The format has no reconnection time."""

@@ -60,6 +60,11 @@ class JSONLinesFramer:
         return self._lines.peak_buffered
 
     @staticmethod
+    def begins(head: bytes) -> bool:
+        """An object: a stream of other values is not told from a text."""
+        return head.startswith(b"{")
+
+    @staticmethod
     def frame_start(event: str) -> bytes:
         """Nothing: a frame is its payload and a line end."""
         return b""

@@ -19,6 +19,13 @@ from tokenwire.limits import Limits
 
 # A larger reconnection time is as good as never; thirty years in milliseconds.
 MAX_RETRY = 10**12
+FIELD_NAMES = (b"data", b"event", b"id", b"retry")
+"""The fields that mean something."""
+# A line that begins a stream; some services write the other two instead. A name without a colon is
+# a field only if it is the standard's: any text may have one word in a line.
+_BEGINNING = re.compile(
+    rb"(%(names)b|message|error)?:|(%(names)b)[\r\n]" % {b"names": b"|".join(FIELD_NAMES)}
+)
 _LONGEST_NAME = len(b"event")  # of a field that means something
 _LONGEST_HEAD = 64  # bytes before the data that are looked through; types have up to 40
 _WORTH_A_LOOK = (b"eve", b"id:")
@@ -333,6 +340,11 @@ class SSEFramer:
     def peak_buffered(self) -> int:
         """The most that `buffered` ever was."""
         return max(self._peak, self._lines.peak_buffered)
+
+    @staticmethod
+    def begins(head: bytes) -> bool:
+        """A field, or a comment."""
+        return _BEGINNING.match(head) is not None
 
     @staticmethod
     def frame_start(event: str) -> bytes:
