@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from tokenwire import (
     Choice,
     Completion,
     Data,
     Done,
     Error,
+    Event,
     Finished,
     Heartbeat,
     Reasoning,
@@ -125,3 +130,45 @@ def test_reading_between_additions_changes_nothing() -> None:
         completion.add(ToolCall("k", arguments=piece))
         assert completion.choices[0].tool_calls[0].arguments == completion.text
     assert completion.text == "abc"
+
+
+def test_many_at_once_are_the_same_as_one_by_one() -> None:
+    events = [
+        Started("id", "model"),
+        Token("a", 1),
+        Token("b", 0),
+        Token("c", 0, 1),
+        Token("d", 0),
+        Usage(1, 2),
+        Token("e", 0),
+        Reasoning("hm"),
+        Reset(0, 0, "B"),
+        Token("f", 0),
+        Finished(1, "stop"),
+        Token("g", 0),
+        Done("stop"),
+    ]
+    one_by_one, at_once = Completion(), Completion()
+    for event in events:
+        one_by_one.add(event)
+    for cut in range(len(events)):
+        at_once = Completion()
+        at_once.update(events[:cut])
+        at_once.update(iter(events[cut:]))
+        assert [choice.text for choice in at_once.choices] == ["Bfgc", "a"]
+        assert [c.blocks for c in at_once.choices] == [c.blocks for c in one_by_one.choices]
+        assert [c.last for c in at_once.choices] == [c.last for c in one_by_one.choices]
+        assert (at_once.usage, at_once.done) == (one_by_one.usage, one_by_one.done)
+
+
+def test_what_came_before_an_exception_stays() -> None:
+    def events() -> Iterator[Event]:
+        yield Token("a")
+        yield Token("b")
+        raise OSError
+
+    completion = Completion()
+    with pytest.raises(OSError):
+        completion.update(events())
+    assert completion.text == "ab"
+    assert completion.choices[0].last == Token("b")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -61,7 +61,9 @@ Decoder: TypeAlias = Callable[[Frame], Sequence[Event]] | StatefulDecoder
 """Frames to events: a plain function where no memory is needed; EOF then always truncates."""
 
 EventEncoder: TypeAlias = Callable[[Event], Sequence[Frame]]
-"""Events to frames, the mirror. It raises `LocalProtocolError` for what the wire cannot say."""
+"""Events to frames, the mirror. It raises `LocalProtocolError` for what the wire cannot say, and
+stays as it was then. ``copy.deepcopy`` must be able to copy what it remembers: a copy is asked what
+it could say."""
 
 
 class Resumption(Struct, frozen=True, kw_only=True):
@@ -140,6 +142,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
         framer: Makes the framer of one stream.
         decoder: Makes the decoder of one stream.
         encoder: Makes the encoder of one stream; ``None``: this dialect is only read.
+        message: Makes the assistant's message of a whole answer, as the next request wants it, out
+            of `Choice.blocks`; ``None``: this API has none that is all of an answer.
         media_types: Content types under which it comes, lower case, without parameters; ``*/*``
             alone means any.
         terminator: What proves an answer complete, for people; shown when it does not come.
@@ -171,6 +175,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     framer: Callable[[Limits], Framer]
     decoder: Callable[[], Decoder]
     encoder: Callable[[], EventEncoder] | None = None
+    message: Callable[[Sequence[Event]], dict[str, Any]] | None = None
     media_types: tuple[str, ...] = ("text/event-stream",)
     terminator: str
     resumption: Resumption | None = None
@@ -255,8 +260,22 @@ def get_dialect(name: str) -> Dialect:
                     f" must be a tokenwire.Dialect, not {type(found).__name__}"
                 )
             return found
+    if name == "auto":
+        raise UnknownDialectError(
+            '"auto" is for reading a response that is open, with iter_events or StreamParser: it'
+            " finds the dialect in what comes. Here the dialect must be known before; name it"
+        )
     there = available_profiles() if name.startswith("openai-chat/") else available_dialects()
-    raise UnknownDialectError(f"no dialect is named {name!r}; there are: {', '.join(there)}")
+    raise UnknownDialectError(
+        f"no dialect is named {name!r}{_nearest(name, there)}; there are: {', '.join(there)}"
+    )
+
+
+def _nearest(name: str, there: Sequence[str]) -> str:
+    from difflib import get_close_matches  # imported late: it is needed once, by mistake
+
+    near = get_close_matches(name, there, 1)
+    return f", did you mean {near[0]!r}?" if near else ""
 
 
 @cache

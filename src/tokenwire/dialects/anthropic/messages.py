@@ -19,6 +19,7 @@ from msgspec.json import Decoder as JSONDecoder
 from msgspec.structs import replace
 
 from tokenwire.dialects import Dialect
+from tokenwire.dialects.anthropic.message import anthropic_message
 from tokenwire.dialects.anthropic.messages_blocks import Blocks
 from tokenwire.dialects.anthropic.messages_encode import AnthropicEncoder
 from tokenwire.dialects.anthropic.messages_notes import NOTES
@@ -240,6 +241,7 @@ ANTHROPIC_MESSAGES = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: AnthropicEncoder(STOP_REASONS),
+    message=anthropic_message,
     terminator="message_stop",
     effects=(("mcp_servers",),),
     marks=(

@@ -20,6 +20,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.bedrock.converse_encode import DATA_BLOCKS, BedrockEncoder
 from tokenwire.dialects.bedrock.errors import find_exception
+from tokenwire.dialects.bedrock.message import converse_message
 from tokenwire.dialects.kit.block_calls import BlockCalls
 from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.payloads import (
@@ -295,6 +296,7 @@ BEDROCK_CONVERSE = Dialect(
     framer=AWSEventsFramer,
     decoder=Decoder,
     encoder=lambda: BedrockEncoder(STOP_REASONS),
+    message=converse_message,
     media_types=("application/vnd.amazon.eventstream",),
     terminator="messageStop",
     marks=(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -46,6 +47,7 @@ from tokenwire.dialects.kit.payloads import (
 from tokenwire.dialects.kit.toolcalls import CUTTING, ToolCallSlots
 from tokenwire.dialects.openai.accents import AccentToolCallWire
 from tokenwire.dialects.openai.chat_wire import FunctionWire, arguments_of
+from tokenwire.dialects.openai.message import chat_message
 from tokenwire.events import (
     Data,
     Event,
@@ -272,6 +274,7 @@ def dashscope(*, cumulative: bool | None = None) -> Dialect:
         framer=SSEFramer,
         decoder=lambda: Decoder(cumulative),
         encoder=lambda: DashScopeEncoder(FINISH_REASONS, OUTPUT_DATA, incremental=not cumulative),
+        message=partial(chat_message, empty=""),
         terminator='a finish_reason other than "null" for every choice',
         marks=(
             ("output", "request_id"),

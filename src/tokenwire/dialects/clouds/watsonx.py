@@ -22,6 +22,7 @@ from tokenwire.dialects.kit.extras import without_extra
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import is_done_sentinel, is_mapping, json_or_text
 from tokenwire.dialects.openai.chat import Decoder as ChatDecoder
+from tokenwire.dialects.openai.message import chat_message
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -199,6 +200,7 @@ WATSONX = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=Encoder,
+    message=chat_message,
     terminator="a stop_reason other than not_finished, or a finish_reason for every choice",
     marks=(
         ("results.0.generated_text",),

@@ -16,6 +16,7 @@ from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects import Dialect, Notes
 from tokenwire.dialects.cohere.encode import CohereV2Encoder
+from tokenwire.dialects.cohere.message import cohere_message
 from tokenwire.dialects.cohere.wire import (
     FINISH_REASONS,
     UsageWire,
@@ -189,6 +190,7 @@ COHERE_V2 = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=CohereV2Encoder,
+    message=cohere_message,
     terminator="message-end",
     marks=(("type=message-start",), ("type=content-*", "index"), ("type=tool-plan-delta",)),
     notes=Notes(

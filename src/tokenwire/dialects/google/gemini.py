@@ -33,6 +33,7 @@ from tokenwire.dialects.google.gemini_wire import (
     UsageWire,
     word_of,
 )
+from tokenwire.dialects.google.message import gemini_message
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.one_choice import read_frame
@@ -262,6 +263,7 @@ GEMINI_SSE = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: GeminiEncoder("gemini-sse"),
+    message=gemini_message,
     terminator="a finishReason for every candidate, with nothing of the answer after it",
     marks=MARKS,
     notes=SSE_NOTES,
@@ -271,6 +273,7 @@ GEMINI_ARRAY = Dialect(
     framer=JSONArrayFramer,
     decoder=lambda: Decoder(in_array=True),
     encoder=lambda: GeminiEncoder("gemini-array", in_array=True),
+    message=gemini_message,
     media_types=("application/json",),
     terminator="the end of the array, with a finishReason for every candidate",
     marks=MARKS,

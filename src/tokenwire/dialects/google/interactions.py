@@ -35,6 +35,7 @@ from tokenwire.dialects.kit.block_calls import BlockCalls
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.fields import text_in
+from tokenwire.dialects.kit.message import kept_there
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,
@@ -331,6 +332,7 @@ GEMINI_INTERACTIONS = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=InteractionsEncoder,
+    message=kept_there("give its id as previous_interaction_id, and only what is new as input"),
     terminator="interaction.completed",
     effects=(("background=true",),),
     resumption=Resumption(

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from tokenwire.dialects.kit.json_balance import JSONBalance as JSONBalance
     from tokenwire.dialects.kit.jsonrpc import find_rpc_error as find_rpc_error
     from tokenwire.dialects.kit.lenient import text_from as text_from
+    from tokenwire.dialects.kit.message import arguments_of as arguments_of
+    from tokenwire.dialects.kit.message import function_call as function_call
+    from tokenwire.dialects.kit.message import own_calls as own_calls
+    from tokenwire.dialects.kit.message import text_of as text_of
     from tokenwire.dialects.kit.numbered_calls import NumberedCalls as NumberedCalls
     from tokenwire.dialects.kit.one_choice import OneChoice as OneChoice
     from tokenwire.dialects.kit.one_choice import read_frame as read_frame
@@ -73,6 +77,7 @@ _NAMES: Final = {
     "jsonrpc": ("find_rpc_error",),
     "lenient": ("text_from",),
     "numbered_calls": ("NumberedCalls",),
+    "message": ("arguments_of", "function_call", "own_calls", "text_of"),
     "one_choice": ("OneChoice", "read_frame"),
     "payloads": (
         *("MAX_INDEX", "MalformedError", "is_done_sentinel", "is_heartbeat", "is_list"),
@@ -106,10 +111,12 @@ __all__ = [
     "Said",
     "ToolCallSlots",
     "VendorError",
+    "arguments_of",
     "cannot_say",
     "error_payload",
     "find_error",
     "find_rpc_error",
+    "function_call",
     "heartbeat",
     "is_done_sentinel",
     "is_heartbeat",
@@ -120,6 +127,7 @@ __all__ = [
     "json_text",
     "list_of",
     "malformed",
+    "own_calls",
     "plain_text",
     "read_error",
     "read_frame",
@@ -130,6 +138,7 @@ __all__ = [
     "text_frame",
     "text_from",
     "text_in",
+    "text_of",
     "word_for",
 ]
 

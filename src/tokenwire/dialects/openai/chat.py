@@ -55,6 +55,7 @@ from tokenwire.dialects.openai.chat_wire import (
     says_something,
     usage_of,
 )
+from tokenwire.dialects.openai.message import chat_message
 from tokenwire.events import (
     Data,
     Error,
@@ -379,6 +380,7 @@ OPENAI_CHAT = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: OpenAIChatEncoder(FINISH_REASONS),
+    message=chat_message,
     terminator="a finish_reason for every choice",
     marks=MARKS,
     notes=NOTES,

@@ -29,6 +29,7 @@ from tokenwire.dialects.openai.chat_wire import (
     read_blocks,
     usage_of,
 )
+from tokenwire.dialects.openai.message import chat_message
 from tokenwire.dialects.openai.profiles import PROFILES, openai_dialect
 from tokenwire.events import Data, Done, Event, Finished, Reason, ToolCall, Unknown
 from tokenwire.frame import Frame
@@ -208,6 +209,7 @@ MISTRAL = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=_chat.encoder,
+    message=chat_message,
     terminator=f"{_chat.terminator}, or conversation.response.done",
     marks=tuple((f"type={kind}*",) for kind in _KINDS),
     notes=Notes(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from tokenwire.dialects.openai import ai_gateway as _ai_gateway
 from tokenwire.dialects.openai.chat import MARKS, Decoder
 from tokenwire.dialects.openai.chat_encode import OpenAIChatEncoder
 from tokenwire.dialects.openai.chat_wire import FINISH_REASONS
+from tokenwire.dialects.openai.message import chat_message
 from tokenwire.dialects.servers import llamacpp
 from tokenwire.events import Reason
 from tokenwire.framing.sse import SSEFramer
@@ -52,6 +54,7 @@ class Profile(Struct, frozen=True, kw_only=True):
         retry_codes: Codes of errors after which the same request may succeed, beyond those that all
             services have in common: patterns in lower case.
         reasoning: The field of a delta where thinking stands; ``content``: in Mistral's blocks.
+        wants_reasoning: In a loop of tool calls it wants its thinking back with them.
         prefill: How a partial answer is continued; None: it cannot be, or nothing says so.
         resumption: How a broken stream is taken up again; None: it cannot be.
         resume: The same for people.
@@ -70,6 +73,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     finish_words: Mapping[str, Reason] = {}
     retry_codes: tuple[str, ...] = ()
     reasoning: str = "reasoning_content"
+    wants_reasoning: bool = False
     prefill: Prefill | None = None
     resumption: Resumption | None = None
     resume: str = ""
@@ -163,7 +167,11 @@ _ALL: Final = (
         name="deepseek",
         vendor="DeepSeek",
         hosts=("api.deepseek.com",),
-        sources=("https://api-docs.deepseek.com/quick_start/rate_limit",),
+        sources=(
+            "https://api-docs.deepseek.com/quick_start/rate_limit",
+            "https://api-docs.deepseek.com/guides/thinking_mode",
+        ),
+        wants_reasoning=True,
         prefill=Prefill(message={"prefix": True}, path="/beta"),
         errors="error, or the finish reason insufficient_system_resource: a retry may help",
         heartbeats=": keep-alive",
@@ -292,7 +300,11 @@ _ALL: Final = (
         name="moonshot",
         vendor="Moonshot AI (Kimi)",
         hosts=("api.moonshot.ai", "api.moonshot.cn", "api.kimi.com"),
-        sources=("https://platform.moonshot.ai/docs/api/chat",),
+        sources=(
+            "https://platform.moonshot.ai/docs/api/chat",
+            "https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model",
+        ),
+        wants_reasoning=True,
         retry_codes=("engine_overloaded_error", "rate_limit_reached_error"),
         prefill=Prefill(message={"partial": True}),
         quirks=("older models put usage into the choice",),
@@ -439,6 +451,9 @@ def openai_dialect(profile: Profile) -> Dialect:
             words, finish_optional=profile.finish_optional, retry_codes=profile.retry_codes
         ),
         encoder=lambda: OpenAIChatEncoder(words, dialect=name, reasoning=profile.reasoning),
+        message=partial(
+            chat_message, reasoning=profile.reasoning if profile.wants_reasoning else ""
+        ),
         terminator=proof,
         resumption=profile.resumption,
         marks=MARKS,

@@ -21,6 +21,7 @@ from msgspec.json import Decoder as JSONDecoder
 from tokenwire.cursor import Cursor
 from tokenwire.dialects import Dialect, Resumption
 from tokenwire.dialects.kit.errors import read_error
+from tokenwire.dialects.kit.message import kept_there
 from tokenwire.dialects.kit.one_choice import read_frame
 from tokenwire.dialects.kit.payloads import (
     UNREADABLE,
@@ -380,6 +381,7 @@ OPENAI_RESPONSES = Dialect(
     framer=SSEFramer,
     decoder=Decoder,
     encoder=lambda: OpenAIResponsesEncoder(INCOMPLETE_REASONS),
+    message=kept_there("give its id as previous_response_id, and only what is new as input"),
     terminator="response.completed or response.incomplete",
     effects=(("background=true",), ("conversation",), ("tools.*.type=mcp",)),
     resumption=Resumption(

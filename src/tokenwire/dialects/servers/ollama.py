@@ -19,8 +19,10 @@ from tokenwire.dialects.kit.encoding import cannot_say, json_frame, word_for
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.extras import Extras
 from tokenwire.dialects.kit.json_balance import is_whole
+from tokenwire.dialects.kit.message import MessageMaker
 from tokenwire.dialects.kit.one_choice import OneChoice, read_frame
 from tokenwire.dialects.kit.payloads import UNREADABLE, json_text
+from tokenwire.dialects.servers.ollama_message import ollama_message
 from tokenwire.errors import LocalProtocolError
 from tokenwire.events import (
     Data,
@@ -262,13 +264,19 @@ def _generate_line(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dialect(
-    name: str, line: Callable[[dict[str, Any]], dict[str, Any]], *, field: str, text: str
+    name: str,
+    line: Callable[[dict[str, Any]], dict[str, Any]],
+    message: MessageMaker | None,
+    *,
+    field: str,
+    text: str,
 ) -> Dialect:
     return Dialect(
         name=name,
         framer=JSONLinesFramer,
         decoder=Decoder,
         encoder=lambda: Encoder(name, line),
+        message=message,
         media_types=("application/x-ndjson", "application/json"),
         terminator='"done": true',
         marks=((field, "done"),),
@@ -290,5 +298,9 @@ def _dialect(
     )
 
 
-OLLAMA_CHAT = _dialect("ollama-chat", _chat_line, field="message", text=".message.content")
-OLLAMA_GENERATE = _dialect("ollama-generate", _generate_line, field="response", text=".response")
+OLLAMA_CHAT = _dialect(
+    "ollama-chat", _chat_line, ollama_message, field="message", text=".message.content"
+)
+OLLAMA_GENERATE = _dialect(
+    "ollama-generate", _generate_line, None, field="response", text=".response"
+)
