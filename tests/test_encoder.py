@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any, cast
+
 import pytest
 
 from tokenwire import (
+    Completion,
     Data,
     Done,
     Error,
@@ -16,6 +20,7 @@ from tokenwire import (
     Reasoning,
     Reconnecting,
     Refusal,
+    Reset,
     Started,
     State,
     StreamEncoder,
@@ -26,6 +31,7 @@ from tokenwire import (
     UnknownDialectError,
     Usage,
     available_dialects,
+    available_profiles,
     get_dialect,
 )
 from tokenwire.framing.jsonlines import JSONLinesFramer
@@ -223,3 +229,101 @@ def test_what_is_odd_comes_back_as_it_is_or_is_refused(dialect: str) -> None:
                 assert all(one == event for one in got if isinstance(one, Data))
             case _:
                 pass
+
+
+# --- asking before, and skipping ---
+
+SAID: list[Event] = [
+    Started("id", "model"),
+    Reasoning("Hm", signature="s"),
+    Token("a"),
+    Token("b", 1),
+    Data("citation", {"type": "x"}),
+    ToolCall("k", 0, "call_1", "f", '{"a":'),
+    ToolCall("k", arguments="1}"),
+    ToolCall("k", complete=True),
+    ToolCall("ran", 0, "call_2", "search", "{}", True, True),
+    Heartbeat("hi"),
+    Usage(1, 2, final=True),
+    Reconnecting(1, 0.5, "cursor"),
+    Unknown(),
+    Finished(0, "stop"),
+    Finished(1, "stop"),
+    Done("stop"),
+]
+
+
+def encoders() -> Iterator[str]:
+    for name in [*available_dialects(), *available_profiles()]:
+        if get_dialect(name).encoder is not None:
+            yield name
+
+
+def test_what_can_be_said_is_known_before_and_asking_changes_nothing() -> None:
+    for name in encoders():
+        asked, plain = StreamEncoder(name), StreamEncoder(name)
+        for event in SAID:
+            can = asked.can_say(event)
+            assert asked.can_say(event) is can
+            try:
+                sent = plain.send(event)
+            except LocalProtocolError:
+                assert not can, f"{name} cannot say {event}"
+            else:
+                assert can, f"{name} can say {event}"
+                assert asked.send(event) == sent, f"{name}: {event}"
+            assert asked.state is plain.state
+
+
+def test_what_cannot_be_said_is_skipped_where_that_is_wished() -> None:
+    for name in encoders():
+        encoder = StreamEncoder(name, unsayable="skip")
+        sent = b""
+        try:
+            for event in SAID:
+                sent += encoder.send(event)
+        except LocalProtocolError:
+            assert event == Done("stop"), f"{name}: {event}"  # a body may lack it, but not an end
+        parser = StreamParser(name)
+        parser.receive_data(sent)
+        parser.receive_eof()
+        events = list(parser.events())
+        whole = Completion.from_events(events)
+        assert whole.done is not None or encoder.state is not State.DONE, name
+        # No call is half of one.
+        for choice in whole.choices:
+            assert all(call.name for call in choice.tool_calls if call.arguments), name
+
+
+def test_a_call_is_skipped_as_a_whole() -> None:
+    ran = [
+        ToolCall("ran", 0, "call_2", "search", provider_executed=True),
+        ToolCall("ran", arguments="{}"),
+        ToolCall("ran", complete=True),
+    ]
+    encoder = StreamEncoder("openai-chat", unsayable="skip")
+    assert [encoder.send(event) for event in ran] == [b"", b"", b""]
+    assert not encoder.can_say(ran[1])
+    assert b"call_1" in encoder.send(ToolCall("k", 0, "call_1", "f", "{}", True))
+
+
+@pytest.mark.parametrize("event", [Done(), Reset(text="new"), Error("vendor", "it broke")])
+def test_what_would_make_the_rest_wrong_is_never_skipped(event: Event) -> None:
+    dialect = "event-stream" if isinstance(event, Error) else "openai-chat"
+    encoder = StreamEncoder(dialect, unsayable="skip")
+    assert not encoder.can_say(event)
+    with pytest.raises(LocalProtocolError):
+        encoder.send(event)
+
+
+def test_nothing_follows_the_end_although_it_may_be_skipped() -> None:
+    encoder = StreamEncoder("sse", unsayable="skip")
+    encoder.send(Done())
+    assert not encoder.can_say(Token("a"))
+    with pytest.raises(LocalProtocolError, match="cannot be sent in state DONE"):
+        encoder.send(Token("a"))
+
+
+def test_another_word_for_it_is_refused() -> None:
+    with pytest.raises(ValueError, match='"raise" or "skip", not \'ignore\''):
+        StreamEncoder("sse", unsayable=cast(Any, "ignore"))
