@@ -40,7 +40,7 @@ class AnthropicEncoder:
         self._words = words
         self._block: tuple[str, int | str] | None = None  # kind and part or key of the open block
         self._index = -1
-        self._told: set[str] = set()  # keys of the calls that have their block
+        self._begun: set[str] = set()  # keys of the calls that have their block
         self._finished = False
         self._word_held: str | None = None  # a finish that waits for its usage
 
@@ -138,11 +138,11 @@ class AnthropicEncoder:
         kind = "server_tool_use" if event.provider_executed else "tool_use"
         frames: list[Frame] = []
         if self._block != ("tool", event.key):
-            if event.key in self._told and not event.arguments:
+            if event.key in self._begun and not event.arguments:
                 return ()  # its block is closed
-            if event.key in self._told:
+            if event.key in self._begun:
                 raise cannot_say("anthropic-messages, where calls follow one another,", event)
-            self._told.add(event.key)
+            self._begun.add(event.key)
             block: dict[str, Any] = {
                 "type": kind,
                 "id": event.id or event.key,

@@ -46,7 +46,7 @@ class PartWire(_Wire):
     tool_response: Any = None
     function_response: Any = None
     audio_transcription: Any = None
-    # Not told: how a medium was read.
+    # Not reported: how a medium was read.
     media_resolution: Raw = _NOTHING
     video_metadata: Raw = _NOTHING
 

@@ -122,13 +122,13 @@ SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
 """Fields that give no event, and why: by the Struct that declares them."""
 
 DELTA_DATA: Final = ("audio", "annotations", "images", "executed_tools")
-"""Pieces: each is told, though it be equal to the one before."""
+"""Pieces: each is reported, though it be equal to the one before."""
 
 DELTA_STATES: Final = (
     *("context", "graph_data", "llm_data", "image_data", "translation_data", "web_search_data"),
     *("provider_metadata", "provider_specific_fields"),
 )
-"""What may be repeated in every chunk, and is told when it changes; so are the next two."""
+"""What may be repeated in every chunk, and is reported when it changes; so are the next two."""
 
 CHOICE_STATES: Final = (
     *("content_filter_offsets", "content_filter_raw", "content_filter_result", "trace_details"),

@@ -82,7 +82,7 @@ class Choice:
         self._pieces = 0
         self._slots: ToolCallSlots | None = None  # of its calls, if there are any
         self._thoughts: Said | None = None
-        self._details: Cumulative | None = None  # thinking that may be told whole each time
+        self._details: Cumulative | None = None  # thinking that may come whole each time
         self._refused = False
         self._audio_ended = False
 
@@ -169,7 +169,7 @@ class Choice:
 
         Some gateways put the whole message into the delta that ends it or that calls a tool. A text
         that is as long as everything before and begins with the same words, in the delta where the
-        text is over, is no new one; a text that only resembles is told.
+        text is over, is no new one; a text that only resembles one is reported.
         """
         return (
             isinstance(content, str)
@@ -183,13 +183,13 @@ class Choice:
         calls = message.tool_calls
         if self._slots:
             calls = tuple(call for call in calls or () if call.id)
-        told = self._thoughts is not None
+        known = self._thoughts is not None
         return replace(
             message,
             content=self._rest_of(message.content),
             reasoning_content=self._thoughts_in(message.reasoning_content),
             reasoning=self._thoughts_in(message.reasoning),
-            reasoning_details=None if told else message.reasoning_details,
+            reasoning_details=None if known else message.reasoning_details,
             refusal=None if self._refused else message.refusal,
             tool_calls=calls,
             function_call=None if self._slots else message.function_call,
@@ -262,7 +262,7 @@ class Choice:
         return text
 
     def _receive_blocks(self, blocks: Any, unsaid: bool, frame: Frame, events: list[Event]) -> None:
-        """LiteLLM's: the text is told in another field too, the signature is not."""
+        """LiteLLM's: the text is in another field too, the signature is not."""
         for block in blocks if is_list(blocks) else [blocks]:
             if not is_mapping(block):
                 self._tell("thinking_blocks", block, frame, events)
@@ -345,7 +345,7 @@ class Choice:
                 events.append(Data("extra_content", call.extra_content, self.index, frame=frame))
 
     def _close_calls(self, frame: Frame) -> list[Event]:
-        """The calls that are complete now; each is told once."""
+        """The calls that are complete now; each is reported once."""
         return [] if self._slots is None else self._slots.close(frame)
 
 

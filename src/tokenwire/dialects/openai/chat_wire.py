@@ -3,7 +3,7 @@
 There are two readings. The first has the fields of nearly all chunks, in the order of the wire, in
 which they are found soonest, and refuses whatever it does not know. The second has the fields of
 single services beside them, in `tokenwire.dialects.openai.accents`; what that refuses is read
-leniently and told.
+leniently and reported.
 
 `SILENT` lists the fields that are read and say nothing to the reader of an answer.
 """
@@ -51,7 +51,7 @@ class DeltaWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
 class DetailsWire(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
-    # Parts of counts that are told, by modality or by prediction.
+    # Parts of counts that are reported, by modality or by prediction.
     audio_tokens: Any = None
     accepted_prediction_tokens: Any = None
     rejected_prediction_tokens: Any = None
@@ -143,7 +143,7 @@ SILENT: Final[Mapping[type[Struct], Mapping[str, str]]] = {
             *("audio_tokens", "text_tokens", "image_tokens", "video_tokens"),
             *("accepted_prediction_tokens", "rejected_prediction_tokens"),
         ),
-        "a part of a count that is told",
+        "a part of a count that is reported",
     ),
     UsageWire: {
         **dict.fromkeys(

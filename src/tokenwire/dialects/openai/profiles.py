@@ -3,7 +3,8 @@
 `openai-chat` itself reads all of them. A profile is for those who know the service: it says what
 the bytes alone cannot, such as that ``[DONE]`` proves the end, or which error codes are transient.
 Each is a `Profile`; `openai_dialect` makes a dialect of one, also of a profile from a package of
-your own. Sources: the addresses in the profiles, and recordings of most of them.
+your own. Sources: the addresses in the profiles, and recordings of most of them. The module is long
+because it is mostly this table.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming, and 
 
 An answer is complete at ``response.completed``, ``.incomplete`` or ``.cancelled``, and only there:
 ``[DONE]``, which OpenRouter sends after it, proves nothing. The type is read from the JSON, from
-``event:`` where the JSON has none. Which item an event is about is told by all that it says
+``event:`` where the JSON has none. Which item an event is about is decided by all that it says
 together: see `tokenwire.dialects.openai.responses_items`.
 
 Here is decided what each event means and how an answer ends; what of a text is news, in
@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from msgspec.json import Decoder as JSONDecoder
 
-from tokenwire.cursor import Cursor
-from tokenwire.dialects import Dialect, Resumption
+from tokenwire.dialects import Dialect
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.message import kept_there
 from tokenwire.dialects.kit.one_choice import read_frame
@@ -41,6 +40,7 @@ from tokenwire.dialects.openai.responses_items import (
 )
 from tokenwire.dialects.openai.responses_notes import NOTES
 from tokenwire.dialects.openai.responses_output import Output
+from tokenwire.dialects.openai.responses_resume import RESUMPTION
 from tokenwire.dialects.openai.responses_texts import Texts
 from tokenwire.dialects.openai.responses_wholes import (
     CONTENT,
@@ -63,7 +63,6 @@ from tokenwire.dialects.openai.responses_wire import (
     EventWire,
     ResponseWire,
     item_type_of,
-    read_sequence,
     response_in,
     step_events,
     usage_of,
@@ -84,7 +83,6 @@ from tokenwire.events import (
 )
 from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
-from tokenwire.request import Known, Request
 
 _decode_json = JSONDecoder(EventWire).decode
 
@@ -289,7 +287,7 @@ class Decoder:
                 self._speaking, self._spoke_as, self._length = text, wire, text.said.length
         if wire.logprobs:
             text = self._texts.text(item, TEXT, content)
-            item.told.setdefault(f"logprobs {content}")
+            item.reported.setdefault(f"logprobs {content}")
             self._events.append(Data("logprobs", wire.logprobs, 0, text.part, frame=self._frame))
 
     def _receive_thought(self, piece: str, kind: str, index: int | None, wire: EventWire) -> None:
@@ -363,19 +361,6 @@ class Decoder:
         self._events.append(Done(done or reason, frame=self._frame))
 
 
-def reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
-    """A GET of the response, for the events after the last one; only of a background response.
-
-    Of any other the service goes on with nothing. Azure's ``api-version`` stays in the URL.
-    """
-    going = request.as_get_of(known.id)
-    asked = request.fields
-    kept = asked.get("background") is True and asked.get("stream") is True
-    if cursor.value is None or going is None or not (kept or request.method == "GET"):
-        return None
-    return going.with_query(stream="true", starting_after=cursor.value)
-
-
 OPENAI_RESPONSES = Dialect(
     name="openai-responses",
     framer=SSEFramer,
@@ -384,16 +369,7 @@ OPENAI_RESPONSES = Dialect(
     message=kept_there("give its id as previous_response_id, and only what is new as input"),
     terminator="response.completed or response.incomplete",
     effects=(("background=true",), ("conversation",), ("tools.*.type=mcp",)),
-    resumption=Resumption(
-        method="cursor",
-        kind="sequence",
-        field="starting_after in the URL",
-        read=read_sequence,
-        reconnect=reconnect,
-        beginning=0,  # all but the event that only says its id
-        order="dense",
-        ignored=("obfuscation",),  # of random length
-    ),
+    resumption=RESUMPTION,
     marks=(
         ("type=response.*",),
         ("@event=response.*",),

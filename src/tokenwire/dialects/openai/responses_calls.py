@@ -1,7 +1,8 @@
-"""The calls of a Responses stream: each told once, whichever of its events bring what.
+"""The calls of a Responses stream: each reported once, whichever of its events bring what.
 
-Arguments that come whole are compared with the pieces: what was missing is told, and what says
-something else is told as a call of its own, with the same id, while the first one stays incomplete.
+Arguments that come whole are compared with the pieces: what was missing is reported, and what says
+something else is reported as a call of its own, with the same id, while the first one stays
+incomplete.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tokenwire.frame import Frame
 
 
 class Calls:
-    """What is told of calls. Their number is bounded by that of the items.
+    """What is reported of calls. Their number is bounded by that of the items.
 
     Args:
         room: What all texts of the stream may take.

@@ -30,7 +30,7 @@ from tokenwire.events import (
 )
 from tokenwire.frame import Frame
 
-# Items that are said by events of their own.
+# Items that are written as events of their own.
 _NO_DATA: Final = frozenset(
     {"message", "reasoning", "function_call", "custom_tool_call", "mcp_call"}
 )
@@ -263,7 +263,7 @@ class OpenAIResponsesEncoder:
         if is_mapping(value) and event.kind == "mcp_call":
             for call in self._calls.values():
                 if call is not None and call.said["id"] == value.get("id"):
-                    call.result = value  # told when it is closed
+                    call.result = value  # written when it is closed
                     return ()
         if is_mapping(value) and value.get("type") == event.kind and event.kind not in _NO_DATA:
             frames = self._close()

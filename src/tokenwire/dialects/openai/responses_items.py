@@ -2,7 +2,7 @@
 
 Gateways leave indices out, send 0 for all, shift them between an item's events, and make up new ids
 for every event; the answer as a whole lists items in another order, and not all of them. So an item
-is told by everything that is said of it together, strongest first:
+is decided by everything that is said of it together, strongest first:
 
 1. a call id that is known, or an id that is known of an item of this type, or as a call id;
 2. the last item of its type at its output index (of all, where the index is missing), unless it is
@@ -59,7 +59,7 @@ class Text:
 
 
 class Call:
-    """What was told of the call that an item is."""
+    """What was reported of the call that an item is."""
 
     __slots__ = ("balance", "complete", "cut", "held", "id", "key", "name", "said", "served")
 
@@ -84,7 +84,7 @@ class Item:
         announced: It was opened by an event of its own.
         closed: Its end came.
         texts: Its texts by kind and index.
-        told: What else was told of it.
+        reported: What else was reported of it.
         call: Its call, if it is one.
     """
 
@@ -97,7 +97,7 @@ class Item:
         "name",
         "number",
         "texts",
-        "told",
+        "reported",
         "type",
     )
 
@@ -110,13 +110,13 @@ class Item:
         self.announced = False
         self.closed = False
         self.texts: dict[tuple[str, int], Text] = {}
-        self.told: dict[str, None] = {}
+        self.reported: dict[str, None] = {}
         self.call: Call | None = None
 
     @property
     def spoke(self) -> bool:
-        """Was anything of it told?"""
-        return bool(self.texts or self.told or (self.call and self.call.said.length))
+        """Was anything of it reported?"""
+        return bool(self.texts or self.reported or (self.call and self.call.said.length))
 
     @property
     def is_over(self) -> bool:
@@ -131,7 +131,7 @@ class Item:
 
 
 Agreement: TypeAlias = Callable[[Item], int]
-"""How well does what an item told agree with a whole? 2: the same, 1: a part of it, 0: no."""
+"""How well does what an item said agree with a whole? 2: the same, 1: a part of it, 0: no."""
 
 
 class Whole(Struct, frozen=True):
@@ -194,7 +194,7 @@ class Items:
         return self._learn(item, type, names)
 
     def of_whole(self, type: str, names: Names, agreement: Agreement) -> Item:
-        """The item that is told as a whole, or a part of which is."""
+        """The item that comes whole, or a part of which is."""
         item = self._known(type, names)
         if item is None:
             here = self._here(type, names.output)

@@ -33,7 +33,7 @@ class Output:
     Args:
         texts: What was said, and where events go.
         items: Which item is which.
-        calls: What was told of calls.
+        calls: What was reported of calls.
     """
 
     __slots__ = ("_answered", "_asking", "_calls", "_digests", "_items", "_texts")
@@ -44,7 +44,7 @@ class Output:
         self._calls = calls
         self._asking: dict[str, None] = {}  # what the client must do, besides calls
         self._answered: dict[str, None] = {}
-        # Of the items that were told whole: mostly the answer lists just these.
+        # Of the items that came whole: mostly the answer lists just these.
         self._digests: list[int] = []
 
     @property
@@ -68,7 +68,7 @@ class Output:
             self._texts.tell_unread(said, IN_ITEM, item)
 
     def close(self, ended: Mapping[str, Any], output: int | None) -> None:
-        """An item ended, and is told whole."""
+        """An item ended, and comes whole."""
         said = with_parts(ended)
         whole = whole_of(said, output)
         self._receive(self._items.of_whole(whole.type, whole.names, whole.agreement), said)

@@ -35,7 +35,7 @@ class Texts:
     Attributes:
         frame: The frame that is read.
         events: What it says.
-        extras: What no schema names, which is told once.
+        extras: What no schema names, which is reported once.
     """
 
     __slots__ = ("_opened", "_parts", "_room", "_thoughts", "events", "extras", "frame")
@@ -55,11 +55,11 @@ class Texts:
         self.frame, self.events = frame, events
 
     def is_news(self, item: Item, what: str) -> bool:
-        """Remember that this was told of an item. Was it not yet?"""
-        if what in item.told:
+        """Remember that this was reported of an item. Was it not yet?"""
+        if what in item.reported:
             return False
-        check_room(item.told, "parts of an item")
-        item.told[what] = None
+        check_room(item.reported, "parts of an item")
+        item.reported[what] = None
         return True
 
     def text(self, item: Item, kind: str, index: int) -> Text:
@@ -104,15 +104,15 @@ class Texts:
             kind: What kind of text.
             index: Its index, as far as that can be believed: Bedrock counts parts from 1 in its
                 events and from 0 in the item.
-            taken: Where the item is told as a whole: its texts that other parts of it are.
+            taken: Where the item comes whole: its texts that other parts of it are.
         """
         here = item.texts.get((kind, index))
         if here is not None and here not in (taken or ()) and here.said.agreement(whole) == 2:
             if taken is not None:
                 taken.add(here)
             return here
-        told = (text for (one, _), text in item.texts.items() if one == kind)
-        left = [*islice((text for text in told if text not in (taken or ())), COMPARED)]
+        texts = (text for (one, _), text in item.texts.items() if one == kind)
+        left = [*islice((text for text in texts if text not in (taken or ())), COMPARED)]
         if here is not None and here not in (taken or ()):
             left = [here, *left]
         ranks = [(text.said.agreement(whole), text) for text in left]
@@ -128,7 +128,7 @@ class Texts:
         if rest == "" and text.said.doubles(whole):
             rest = None
         elif rest and rest == "".join(one.said.text() for one in left if one is not text):
-            return text  # several texts, told as one
+            return text  # several texts, reported as one
         if rest:
             self.tell(rest, text, kind)
         elif rest is None:
@@ -184,7 +184,7 @@ class Texts:
             self._opened.append((item, content, part))
 
     def tell_opened(self) -> None:
-        """What no event told again: it is the only copy."""
+        """What no event repeated: it is the only copy."""
         silent = [one for one in self._opened if not one[0].texts]
         taken: dict[int, set[Text]] = {}
         for item, content, part in silent:

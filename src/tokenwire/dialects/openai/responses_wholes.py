@@ -1,7 +1,7 @@
 """What comes whole in a Responses stream: items and their parts, and what they name.
 
 An item is a JSON object of many shapes, so it is read without a schema. How well one agrees with
-what was told before is asked for by `tokenwire.dialects.openai.responses_items`, which decides
+what was reported before is asked for by `tokenwire.dialects.openai.responses_items`, which decides
 whose it is; what of it is news is decided by `responses_texts` and `responses_calls`.
 """
 
@@ -53,7 +53,7 @@ def with_parts(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def whole_of(said: Mapping[str, Any], output: int | None) -> Whole:
-    """A whole item, and how well what was told of another agrees with it."""
+    """A whole item, and how well what was reported of another agrees with it."""
     item_type = item_type_in(said)
 
     def agrees(item: Item) -> int:

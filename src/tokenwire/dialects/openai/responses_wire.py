@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from msgspec import Raw, Struct
-from msgspec.json import Decoder as JSONDecoder
 
 from tokenwire.dialects.kit.errors import read_error
 from tokenwire.dialects.kit.fields import Fields
-from tokenwire.dialects.kit.payloads import MAX_INDEX, UNREADABLE, MalformedError, is_mapping
+from tokenwire.dialects.kit.payloads import MAX_INDEX, MalformedError, is_mapping
 from tokenwire.events import Data, Error, Event, Heartbeat, Reason, Reasoning, Usage
 from tokenwire.frame import Frame
 
@@ -37,7 +36,7 @@ class IncompleteWire(Struct, gc=False):
 
 class ResponseWire(Struct, gc=False, forbid_unknown_fields=True):
     # In the order of the wire, in which they are found soonest. What the request asked for, and
-    # what says nothing of the answer, is not told; what may be large there is not even decoded.
+    # what says nothing of the answer, is not reported; what may be large there is not even decoded.
     id: str | None = None
     object: Any = None
     created_at: Any = None
@@ -126,7 +125,7 @@ class EventWire(Struct, gc=False, forbid_unknown_fields=True):
     results: Any = None
     urls: Any = None
     contents: Any = None
-    # Numbers, padding, and what other events repeat: not told.
+    # Numbers, padding, and what other events repeat: not reported.
     annotation_index: Any = None
     background: Any = None
     command: Any = None
@@ -139,13 +138,6 @@ class EventWire(Struct, gc=False, forbid_unknown_fields=True):
     partial_image_index: Any = None
     quality: Any = None
     size: Any = None
-
-
-class SequenceWire(Struct, gc=False):
-    sequence_number: int | None = None
-
-
-_decode_sequence: Final = JSONDecoder(SequenceWire).decode
 
 
 INCOMPLETE_REASONS: Final[Mapping[str, Reason]] = {
@@ -195,7 +187,7 @@ IN_PART: Final = Fields(
 )
 """Fields of the parts of a message."""
 
-# Deltas of what is not text, told on by name; their `.done` and the item repeat them.
+# Deltas of what is not text, passed on by name; their `.done` and the item repeat them.
 DATA_DELTAS: Final = frozenset(
     {
         "response.apply_patch_call_operation_diff.delta",
@@ -297,14 +289,6 @@ def response_in(wire: EventWire) -> ResponseWire:
         error=wire.error,
         incomplete_details=wire.incomplete_details,
     )
-
-
-def read_sequence(frame: Frame) -> int | None:
-    """The number of the event in this frame."""
-    try:
-        return _decode_sequence(frame.data or b"").sequence_number
-    except UNREADABLE:
-        return None
 
 
 def step_events(wire: EventWire, name: str, frame: Frame) -> list[Event]:
