@@ -21,9 +21,6 @@ class Agenda:
     def __init__(self) -> None:
         self._effects: list[Effect] | deque[Effect] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._effects)
-
     def append(self, effect: Effect) -> None:
         """To be done after all others."""
         self._effects.append(effect)
@@ -33,9 +30,11 @@ class Agenda:
         if number > _FEW:
             self._effects = deque(self._effects)
 
-    def take(self) -> Effect:
-        """The next one. There must be one."""
+    def take(self) -> Effect | None:
+        """The next one; None: nothing is decided on."""
         effects = self._effects
+        if not effects:
+            return None
         return effects.popleft() if isinstance(effects, deque) else effects.pop(0)
 
     @property

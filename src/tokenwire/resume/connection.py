@@ -34,6 +34,9 @@ class Connection:
         retry: The reconnection time that a connection before this one asked for.
 
     Attributes:
+        counted: The place to be in when all that the parser got is delivered; of services that
+            count.
+        pieces: What came and the parser has not got yet, the next one last.
         plan: What it was opened for.
         parser: What reads its body.
         request: What is sent: after a redirect another one.
@@ -43,15 +46,15 @@ class Connection:
     """
 
     __slots__ = (
-        "_counted",
         "_loss",
-        "_pieces",
         "_redirects",
         "_retry",
+        "counted",
         "is_open",
         "is_over",
         "is_restarting",
         "parser",
+        "pieces",
         "plan",
         "request",
     )
@@ -62,8 +65,8 @@ class Connection:
         self.request = plan.request
         self.is_open = self.is_over = self.is_restarting = False
         self._redirects = 0
-        self._pieces = _NO_PIECES  # not yet read; the next one last
-        self._counted: Cursor | None = None  # the place to be in when the last one is delivered
+        self.pieces = _NO_PIECES
+        self.counted: Cursor | None = None
         self._loss: tuple[ErrorKind, str] | None = None
         self._retry = retry
 
@@ -87,28 +90,23 @@ class Connection:
 
     # --- its body ---
 
-    @property
-    def has_pieces(self) -> bool:
-        """Something came that the parser has not got yet."""
-        return bool(self._pieces)
-
     def receive(self, pieces: Sequence[_Piece]) -> None:
         """These came, as the place cuts them."""
-        self._pieces = [*reversed(pieces)]
+        self.pieces = [*reversed(pieces)]
 
     def read(self, place: AnyPlace) -> None:
         """Give the parser the next piece."""
-        data, self._counted = self._pieces.pop()
-        self._pieces = self._pieces or _NO_PIECES
-        place.feed(self._counted)
+        data, self.counted = self.pieces.pop()
+        self.pieces = self.pieces or _NO_PIECES
+        place.feed(self.counted)
         self.parser.receive_data(data)
 
     def take_counted(self) -> Cursor | None:
         """The place that is reached now that all is delivered, where the service counts it."""
-        counted = self._counted
+        counted = self.counted
         if counted is None or self.parser.inside_frame or self.parser.buffered:
             return None
-        self._counted = None
+        self.counted = None
         return counted
 
     def end(self, kind: ErrorKind | None = None, reason: str = "") -> None:

@@ -199,6 +199,8 @@ class Delivery:
 
     def advance(self, parser: StreamParser) -> bool:
         """All that the parser gave is handed out: has it named another place?"""
+        if self._join is not None and not self._join.through:
+            return False
         moved = self.place.delivered(parser.cursor)
         if moved:
             self.taken.place(self.place.cursor)

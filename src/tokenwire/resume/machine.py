@@ -119,9 +119,8 @@ class Machine:
 
     def next_effect(self, now: float, clocks: Clocks) -> Effect:
         """What to do next; an event counts as delivered from now on."""
-        while not self.effects:
+        while (effect := self.effects.take()) is None:
             self._step(now, clocks)
-        effect = self.effects.take()
         if type(effect) is Deliver:
             self._delivered(effect.event, clocks)
         return effect
@@ -226,7 +225,7 @@ class Machine:
         doubt = self.delivery.place.doubt
         if doubt is not None:
             self.judge(doubt, now)
-        elif connection.has_pieces:
+        elif connection.pieces:
             connection.read(self.delivery.place)
         elif connection.is_over:
             self._finish(now)
@@ -274,7 +273,8 @@ class Machine:
         if events is None:
             self.judge(differs(delivery.place.cursor), now)
             return
-        self.effects.expect(len(events))
+        if len(events) > 1:
+            self.effects.expect(len(events))
         for one in events:
             if type(one) is Error and one.fatal:  # of a seam
                 self._fail(one)
@@ -290,7 +290,8 @@ class Machine:
     def _delivered(self, event: Event, clocks: Clocks) -> None:
         if type(event) in _OF_CONNECTIONS:
             return
-        moved = self._advance()
+        # What comes next may be of a frame before the place at which the parser is.
+        moved = not self.effects.delivers_next and self._advance()
         delivery, connection = self.delivery, self.connection
         delivery.add(event, connection.parser, moved=moved)
         clocks.delivered(event)
@@ -300,15 +301,15 @@ class Machine:
     def _advance(self) -> bool:
         """All that the parser gave so far is delivered: is that after another place?"""
         delivery, connection = self.delivery, self.connection
-        if delivery.is_holding or self.effects.delivers_next:
-            return False
         moved = delivery.advance(connection.parser)
         # Progress too where nothing came with it: a service that is asked from time to time names
         # a new place each time. In a replay the places were there before.
         if moved and connection.plan.method != "replay":
             self.decision.progressed()
-        counted = connection.take_counted()
-        return moved if counted is None else delivery.place.counted(counted)
+        if connection.counted is not None and not delivery.is_holding:
+            counted = connection.take_counted()
+            moved = counted is not None and delivery.place.counted(counted)
+        return moved
 
     # --- what follows a connection ---
 

@@ -166,7 +166,7 @@ class Session:
         clocks = self._expect(_READING, "receive_data")
         clocks.received(len(data), now)
         machine = self._machine
-        if machine.connection.has_pieces:
+        if machine.connection.pieces:
             raise LocalProtocolError("receive_data answers no effect that is waiting")
         machine.connection.receive(machine.delivery.place.cut(data))
 
