@@ -1,7 +1,8 @@
 """Whether to try again after an `Error`, and how long to wait first.
 
 `RetryPolicy` is what the caller chooses, `Backoff` is how far it went: both are values, and a
-decision returns the next `Backoff`. Randomness is passed in, and no clock is read.
+decision returns the next `Backoff`. Randomness is passed in, and no clock is read. Not decided
+here: whether the request may be sent again at all, and in which form (`tokenwire.resume.plan`).
 """
 
 from __future__ import annotations

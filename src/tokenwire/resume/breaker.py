@@ -2,7 +2,8 @@
 
 `CircuitBreaker` puts the transitions of `BreakerPolicy` to a `BreakerStore`, where sessions,
 threads and processes share one circuit. Code whose store is asynchronous calls the policy itself:
-load, the transition, save, and again if somebody was faster.
+load, the transition, save, and again if somebody was faster. Not decided here: when a circuit opens
+(`tokenwire.resume.circuit`).
 """
 
 from __future__ import annotations

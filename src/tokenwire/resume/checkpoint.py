@@ -1,4 +1,8 @@
-"""`Checkpoint`: where an answer stands, small enough to be stored after every token."""
+"""`Checkpoint`: where an answer stands, small enough to be stored after every token.
+
+Decided here: what is kept of an answer, in which form, and which request a checkpoint belongs to.
+Not here: whether the service can be asked to go on from there (`tokenwire.resume.plan`).
+"""
 
 from __future__ import annotations
 
@@ -39,9 +43,9 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     Attributes:
         dialect: The dialect's name.
         request: A hash of the request that it belongs to.
-        cursor: The place behind the last event that was delivered.
+        cursor: The place after the last event that was delivered.
         places: What was said at the places that were delivered, as digests.
-        tail: What was delivered behind the cursor, as length and checksums.
+        tail: What was delivered after the cursor, as length and checksums.
         head: What was delivered before the stream named any place, in the same way.
         id: The answer's id.
         headers: What its first response said about where it is kept.
@@ -132,12 +136,12 @@ def fingerprint(request: Request, dialect: Dialect) -> str:
     it says, not how a client writes that: the order of fields, white space, escapes and ``1.0``
     for ``1`` make no difference.
     """
-    told = blake2b(digest_size=16)
+    hashed = blake2b(digest_size=16)
     parts = [request.method, masked(request.url)]
     parts += [request.header(name) or "" for name in _key_headers(dialect)]
     for part in (*map(_bytes, parts), _canonical(request.body or b"")):
-        told.update(len(part).to_bytes(8, "big") + part)
-    return told.hexdigest()
+        hashed.update(len(part).to_bytes(8, "big") + part)
+    return hashed.hexdigest()
 
 
 def _bytes(text: str) -> bytes:

@@ -1,9 +1,10 @@
 """When a circuit opens and closes: values, and functions from one to the next.
 
-A stream that opens proves nothing: the outcome is told at its terminal event, perhaps minutes
+A stream that opens proves nothing: the outcome is reported at its terminal event, perhaps minutes
 later. So each permit carries the generation of the circuit that gave it, which changes with every
 transition, and an answer to a permit of an older generation changes nothing: a late success cannot
-close a circuit that opened since, nor a late failure open one that closed since.
+close a circuit that opened since, nor a late failure open one that closed since. Not decided here:
+where a circuit is kept and who shares it (`tokenwire.resume.breaker`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""An answer that the model was asked to go on with: its events, joined to what was delivered."""
+"""`Continued`: the answer that a model was asked to go on with, joined to what was delivered.
+
+Decided here: which of its events are new, and what is taken back where it began anew. Not here: how
+the two texts meet (`tokenwire.resume.seam`), and how the model is asked
+(`tokenwire.resume.continuation`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from tokenwire.resume.seam import Policy
 
 
 class Continued:
-    """Takes the events of a continuation, gives those that go behind the old text.
+    """Takes the events of a continuation, gives those that follow the old text.
 
     Args:
         continuation: What was asked.
@@ -24,13 +29,13 @@ class Continued:
         self._seam = continuation.seam(policy=policy)
         self._before = continuation.text
         self._part = part
-        self._again: int | None = 0  # code points said again, where the answer began anew
+        self._repeated: int | None = 0  # code points said again, where the answer began anew
         self._anew: list[str] = []
 
     @property
     def through(self) -> bool:
         join = self._seam.join
-        return join is not None and not (join.restarted and self._again is not None)
+        return join is not None and not (join.restarted and self._repeated is not None)
 
     def receive(self, event: Event) -> list[Event]:
         """The events to deliver now. A fatal `Error` among them ends the answer."""
@@ -52,29 +57,29 @@ class Continued:
             return []
         if join.verdict in ("reset", "reject"):
             return [_refused(join.confidence)]
-        if join.restarted and self._again is not None:
-            return self._compare(text, self._again)
+        if join.restarted and self._repeated is not None:
+            return self._compare(text, self._repeated)
         return [Token(text, part=self._part)] if text else []
 
-    def _compare(self, text: str, again: int) -> list[Event]:
+    def _compare(self, text: str, repeated: int) -> list[Event]:
         """The answer began anew: leave out what is said again, or take the old text back."""
         self._anew.append(text)
-        old = self._before[again : again + len(text)]
+        old = self._before[repeated : repeated + len(text)]
         if old == text:
-            self._again = again + len(text)
+            self._repeated = repeated + len(text)
             return []
-        if text.startswith(old) and again + len(old) == len(self._before):
-            self._again = None
+        if text.startswith(old) and repeated + len(old) == len(self._before):
+            self._repeated = None
             return [Token(text[len(old) :], part=self._part)]
         return self._replaced()
 
     def _shorter(self) -> list[Event]:
         """A whole answer anew that ends before the old text does is another one."""
-        said = self._again if self._anew else None
+        said = self._repeated if self._anew else None
         return [] if said is None or said == len(self._before) else self._replaced()
 
     def _replaced(self) -> list[Event]:
-        self._again = None
+        self._repeated = None
         return [Reset(0), Token("".join(self._anew))]
 
 

@@ -1,7 +1,8 @@
 """Five clocks on one answer, and what it means when one of them runs out.
 
 `Deadlines` is what the caller chooses, `Clocks` is where they stand. No clock is read: every time
-is a ``now`` that is passed in, float seconds that never go back.
+is a ``now`` that is passed in, float seconds that never go back. Not decided here: what is done
+about a clock that ran out (`tokenwire.resume.decision`).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Deadlines(Struct, frozen=True, kw_only=True):
     """How long a peer may take, in seconds. ``None`` switches a clock off.
 
     All but `total` begin anew with each connection, and stand still while nobody waits for the
-    peer: a caller who takes an hour over one event finds no timeout behind it.
+    peer: a caller who takes an hour over one event finds no timeout after it.
 
     Attributes:
         connect: From the request to the response's head.

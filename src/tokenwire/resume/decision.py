@@ -111,7 +111,7 @@ class Decision:
     def after(
         self, error: Error, connection: Connection, delivery: Delivery, now: float, *, sent: bool
     ) -> tuple[Plan, Reconnecting] | None:
-        """A connection failed: the next one, and what is told of it. None: there is none.
+        """A connection failed: the next one, and what is reported of it. None: there is none.
 
         Args:
             error: How it failed.

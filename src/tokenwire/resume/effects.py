@@ -3,7 +3,7 @@
     effect = session.next_effect(now)
 
 `OpenRequest`, `ReadData` and `Sleep` are answered by one call of the session; after the others the
-driver just asks for the next effect.
+driver just asks for the next effect. Which comes when is decided by `tokenwire.resume.machine`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Deliver(Struct, frozen=True):
     """Hand this event to the application.
 
     Attributes:
-        event: The event. It counts as delivered: a checkpoint taken from now on is behind it.
+        event: The event. It counts as delivered: a checkpoint taken from now on is after it.
     """
 
     event: Event

@@ -4,7 +4,8 @@ A name alone proves nothing: a service that ignores what it is asked for sends a
 places are named alike. So each frame that comes once more is compared with what came there before:
 of the places named last each by its own digest, and of all before them by one digest in which
 every frame is chained to the one before it. That is enough for a service that begins a few events
-too early, and for one that begins at the beginning.
+too early, and for one that begins at the beginning. Not decided here: what follows where it differs
+(`tokenwire.resume.duplicates`).
 """
 
 from __future__ import annotations
@@ -54,10 +55,10 @@ def digest_of(frame: Frame, ignored: tuple[str, ...] = ()) -> bytes:
         if is_mapping(document):
             kept = {name: value for name, value in document.items() if name not in ignored}
             data = msgspec.json.encode(kept)
-    told = blake2b(data, digest_size=_SIZE)
+    hashed = blake2b(data, digest_size=_SIZE)
     if frame.event:
-        told.update(b"\0" + frame.event.encode("utf-8", "surrogatepass"))
-    return told.digest()
+        hashed.update(b"\0" + frame.event.encode("utf-8", "surrogatepass"))
+    return hashed.digest()
 
 
 # A frame with a place and empty data, as those with which MCP servers begin.
@@ -65,7 +66,7 @@ NOTHING_SAID: Final = digest_of(Frame(b""))
 
 
 def chained(before: bytes, *more: bytes) -> bytes:
-    """One digest for a digest and what comes behind it."""
+    """One digest for a digest and what comes after it."""
     return blake2b(before + b"".join(more), digest_size=_SIZE).digest()
 
 
@@ -75,7 +76,7 @@ class Named(Struct, frozen=True, array_like=True):
     Attributes:
         name: As `short` gives it.
         said: By the frame that named it.
-        more: By the frames behind it, up to the next place, as a chain.
+        more: By the frames after it, up to the next place, as a chain.
     """
 
     name: str = ""
@@ -184,7 +185,7 @@ class Evidence:
         self._remember(self._last)
 
     def followed(self, said: bytes) -> None:
-        """A frame came that names no place, behind the last one."""
+        """A frame came that names no place, after the last one."""
         if self._last is None:
             self._prelude = chained(self._prelude, said)
         else:
@@ -193,7 +194,7 @@ class Evidence:
             self._recent[before.name] = self._last
 
     def begins_again(self) -> None:
-        """What stands behind the last place comes once more, in whatever pieces."""
+        """What follows the last place comes once more, in whatever pieces."""
         if self._last is None:
             self._prelude = SILENT
         else:

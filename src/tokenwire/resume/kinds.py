@@ -32,7 +32,7 @@ class Kind(Struct, frozen=True):
         final: Errors after which it is not asked again, unless the caller says when.
         redirects: Statuses whose ``Location`` is asked instead. Else that is the client's affair.
         last_id_header: In it the caller may say where to begin, as if that had been delivered.
-        announced: Each connection that opens is told with `Opened`.
+        announced: Each connection that opens is reported with `Opened`.
         may_close: It closes a connection when it likes. Such an end is no failure of the service,
             and no time is too long to be asked again after.
     """

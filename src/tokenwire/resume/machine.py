@@ -319,11 +319,11 @@ class Machine:
         found = self.decision.after(error, self.connection, self.delivery, now, sent=sent)
         if found is None:
             return False
-        plan, told = found
+        plan, reconnecting = found
         self._close()
-        self.effects.append(Deliver(told))
+        self.effects.append(Deliver(reconnecting))
         self._connect(plan)
-        self.phase, self._until = Phase.SLEEPING, now + told.delay
+        self.phase, self._until = Phase.SLEEPING, now + reconnecting.delay
         return True
 
     def _restart(self, error: Error) -> None:

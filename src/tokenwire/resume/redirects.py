@@ -1,4 +1,7 @@
-"""Where a redirect leads: the rules of the fetch standard, section "HTTP-redirect fetch"."""
+"""Where a redirect leads: the rules of the fetch standard, section "HTTP-redirect fetch".
+
+Not decided here: whose redirects are followed (`tokenwire.resume.kinds`).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""An answer asked for again: what was delivered is left out while it is said again in the same way.
+"""`Replay`: an answer asked for again, without what was delivered and is said in the same way.
 
 What was delivered is known by its length and a checksum for each channel of the answer, not by
 itself, so that a checkpoint stays small. What the new answer says is held until it has said all of
-that; if it differs, the old text is taken back and the new one given instead.
+that; if it differs, the old text is taken back and the new one given instead. Not decided here:
+whether an answer is asked for again (`tokenwire.resume.plan`).
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Said(Struct, frozen=True, array_like=True):
     """What was said in one channel.
 
     Attributes:
-        length: Code points, with one that is none of the text behind a call's name and at its end.
+        length: Code points, with one that is none of the text after a call's name and at its end.
         rest: The text in UTF-8, read as one number, modulo a prime: however it was cut, it is the
             same. Two texts of one length have the same by chance once in 2**61, and short ones of
             up to seven bytes never.
@@ -59,7 +60,7 @@ class Said(Struct, frozen=True, array_like=True):
     rest: int = 0
 
     def and_then(self, text: str) -> Said:
-        """With more text behind it."""
+        """With more text after it."""
         data = text.encode("utf-8", "surrogatepass")
         before = self.rest * pow(256, len(data), _PRIME) if self.rest else 0
         return Said(self.length + len(text), (before + int.from_bytes(data)) % _PRIME)
@@ -98,8 +99,8 @@ def channel_of(event: Event) -> tuple[Channel, str] | None:
             end = END if event.complete else ""
             return ("call", index, _short(key)), (f"{name}{END}" if name else "") + arguments + end
         case Data(kind=kind, index=index, value=value):
-            told = "" if kind in ABOUT else NOTHING.and_then(value_of(value)).shown
-            return ("data", index, ""), f"{kind}{END}{told}{END}"
+            value_shown = "" if kind in ABOUT else NOTHING.and_then(value_of(value)).shown
+            return ("data", index, ""), f"{kind}{END}{value_shown}{END}"
         case Finished(index=index, reason=reason):
             return ("finished", index, ""), reason
         case _:
@@ -171,10 +172,10 @@ class Replay:
     def __init__(self, digest: Digest) -> None:
         self._expected = {one: said for one, said in digest.channels.items() if said.length}
         self._unproven = set(self._expected)
-        self._told: dict[Channel, Said] = {}
+        self._repeated: dict[Channel, Said] = {}
         self._room = sum(said.length for said in self._expected.values()) + MAX_HELD
         self._all: list[Event] = []  # the new answer from its beginning, until it is proven
-        self._new: list[Event] = []  # what of it lies behind the old one
+        self._new: list[Event] = []  # what of it follows the old one
         self.through = not self._unproven
         self.diverged = False
 
@@ -220,24 +221,24 @@ class Replay:
         expected = self._expected.get(channel)
         if expected is None or channel not in self._unproven:
             return [event]
-        told = self._told.get(channel, NOTHING)
-        left = expected.length - told.length
-        told = self._told[channel] = told.and_then(text[:left])
-        if told.length < expected.length:
+        repeated = self._repeated.get(channel, NOTHING)
+        left = expected.length - repeated.length
+        repeated = self._repeated[channel] = repeated.and_then(text[:left])
+        if repeated.length < expected.length:
             return []
-        if told != expected:
+        if repeated != expected:
             return None
         self._unproven.discard(channel)
         return rest_of(event, text[left:])
 
 
 def rest_of(event: Event, text: str) -> list[Event]:
-    """The event with only the rest of its text; its id and name were told before."""
+    """The event with only the rest of its text; its id and name were given before."""
     match event:
         case Token() | Refusal():
             return [replace(event, text=text)] if text else []
         case Reasoning():
-            said, signs, _ = text.partition(END)  # a signature is told whole
+            said, signs, _ = text.partition(END)  # a signature is given whole
             rest = replace(event, text=said, signature=event.signature if signs else None)
             return [rest] if text else []
         case ToolCall(complete=complete):

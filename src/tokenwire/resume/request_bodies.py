@@ -1,4 +1,8 @@
-"""JSON bodies of requests, changed by copies: the parts that stay are shared with the old body."""
+"""JSON bodies of requests, changed by copies: the parts that stay are shared with the old body.
+
+Not decided here: what is asked (`tokenwire.resume.continuation`), and where an API has its turns
+(`tokenwire.resume.request_styles`).
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,7 @@ def prefilled(
 def instructed(
     style: RequestStyle, body: Mapping[str, Any], place: Path, text: str, asked: str
 ) -> dict[str, Any]:
-    """The body with the answer and an instruction behind it; in a prompt, as paragraphs.
+    """The body with the answer and an instruction after it; in a prompt, as paragraphs.
 
     Args:
         style: How the body is built.
@@ -67,7 +71,7 @@ def instructed(
 
 
 def _with_answer(style: RequestStyle, said: Any, text: str) -> list[Any]:
-    """The turns with the model's answer behind them, joined to a last turn that is its own."""
+    """The turns with the model's answer after them, joined to a last turn that is its own."""
     turns = [_turn(style, "user", said)] if isinstance(said, str) else list_of(said)
     last = turns[-1] if turns else None
     if is_mapping(last) and last.get("role") == style.assistant:

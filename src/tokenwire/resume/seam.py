@@ -2,7 +2,8 @@
 
 A model that is asked to go on may begin right there, may repeat the last words, or may begin the
 whole answer anew. So the new text is held back as long as it could still repeat the end or the
-beginning of the old one, and passes through from then on. What was shown is never changed.
+beginning of the old one, and passes through from then on. What was shown is never changed. Not
+decided here: what becomes of an answer whose seam is doubtful (`tokenwire.resume.continued`).
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ _SAYING_NOTHING: Final = frozenset({Heartbeat, Started})
 
 
 def says_something(event: Event) -> bool:
-    """Is it of what an answer says? An identity may be told again, and noise comes anywhere."""
+    """Is it of what an answer says? An identity may be repeated, and noise comes anywhere."""
     if type(event) is Unknown:
         return event.frame is not None and event.frame.data is not None
     return type(event) not in _SAYING_NOTHING
@@ -114,7 +114,7 @@ class Tail:
         self._said.write(event)
 
     def cursor_moved(self) -> None:
-        """The cursor stands behind all that was delivered."""
+        """The cursor stands after all that was delivered."""
         if self._said.said.length:
             self._said = _Transcript()
 

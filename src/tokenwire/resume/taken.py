@@ -2,7 +2,8 @@
 
 A retry is free only while nothing has happened. A service that named a place, an answer or a run,
 or said anything of the answer, has begun; asked once more it would begin a second time. And where
-a request does something, as calling a tool, even silence is no proof that nothing was done.
+a request does something, as calling a tool, even silence is no proof that nothing was done. Not
+decided here: what is done then (`tokenwire.resume.plan`).
 """
 
 from __future__ import annotations
