@@ -412,6 +412,16 @@ def test_a_frame_that_cannot_be_read_holds_the_place_for_one_connection() -> Non
         assert made.delivered(Cursor("id", "2"))
 
 
+def test_another_answer_that_repeats_the_first_names_no_place_until_it_is_through() -> None:
+    """The place named last may lie before some of what was held."""
+    for dialect in ("event-stream", "sse"):
+        made = place_of(get_dialect(dialect).resumption).anew()
+        made.replayed(Cursor("id", "1"), through=False)
+        made.replayed(Cursor("id", "1"), through=True)
+        assert not made.delivered(Cursor("id", "1"))
+        assert made.delivered(Cursor("id", "2"))
+
+
 def test_a_place_that_is_named_once_more_and_says_nothing() -> None:
     """As by a service that is asked from time to time."""
     made = place("1=a")

@@ -180,13 +180,13 @@ class CountedPlace:
 
     def _revisit(self, number: int, duplicates: Duplicates, *, is_last: bool) -> None:
         name, said = str(number), self._counter.digests.pop(number)
-        self.doubt = duplicates.leave(self.cursor)
         # From the beginning, that an event comes again as it was shows nothing of the counting.
         is_first = self.evidence.is_first(name) and not is_last
         is_only = len(self.evidence.latest(2)) == 1
         is_proof = is_only or not (duplicates.from_beginning or is_first)
-        if self.doubt is None:
-            self.doubt = duplicates.revisit(name, said, self.cursor, is_last=is_last)
+        self.doubt = duplicates.leave(self.cursor) or duplicates.revisit(
+            name, said, self.cursor, is_last=is_last
+        )
         self._is_proven = is_proof and self.doubt is None
 
     def counted(self, cursor: Cursor) -> bool:

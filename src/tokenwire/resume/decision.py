@@ -184,14 +184,12 @@ class Decision:
 
         None where the API cannot be asked.
         """
-        if delivery.is_joined:
-            return None
         error = Error(
             "truncated",
             f"a frame could not be read, and is asked for again: {unreadable.message}",
             recovery=Recovery.RESUME,
         )
-        found = self.resume(error, plan, delivery)
+        found = None if delivery.is_joined else self.resume(error, plan, delivery)
         return error if found is not None and found.resumes else None
 
     # --- the end ---
