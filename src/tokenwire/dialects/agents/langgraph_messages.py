@@ -38,7 +38,11 @@ from tokenwire.frame import Frame
 
 
 class _Message:
-    """What is known of one message."""
+    """What is known of one message.
+
+    A record without any decision of its own: its 16 attributes are what `Messages` compares with
+    the same message when it comes again, field by field.
+    """
 
     __slots__ = (
         *("called", "calls", "counts", "data", "finished", "nested", "part", "reasoning"),

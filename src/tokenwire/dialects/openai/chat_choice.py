@@ -50,6 +50,9 @@ _NO_CHANCE: Final = 8
 class Choice:
     """What is known of one choice.
 
+    One flat record of 16 attributes: each choice of each answer has one, a token goes through it,
+    and an object for its finish or its thinking would cost more memory than what it holds.
+
     Attributes:
         index: Its number.
         finished: It has a finish reason.
