@@ -35,6 +35,7 @@ DIALECT_LAYERS = [
     ["agents", "clouds", "cohere"],
     ["bedrock"],
 ]
+PARSER_LAYERS = [["intake", "ahead"], ["ending"], ["__init__"], ["resuming"]]
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 IO = {
     "asyncio",
@@ -110,6 +111,17 @@ def test_folders_of_dialects_import_only_those_below() -> None:
             other = imported.removeprefix("tokenwire.dialects.").partition(".")[0]
             if other in floor and other != folder and imported.startswith("tokenwire.dialects."):
                 assert floor[other] < floor[folder], f"{name} must not import {imported}"
+
+
+def test_parts_of_the_parser_import_only_those_below() -> None:
+    floor = {name: floor for floor, names in enumerate(PARSER_LAYERS) for name in names}
+    parts = {name.partition(".")[2]: path for name, path in MODULES if name.startswith("parser.")}
+    assert parts.keys() == floor.keys()
+    for name, path in parts.items():
+        for imported in imports(path):
+            if imported.startswith("tokenwire.parser"):
+                other = imported.removeprefix("tokenwire.parser.").partition(".")[0]
+                assert floor.get(other, floor["__init__"]) < floor[name], f"{name}: {imported}"
 
 
 def test_no_io_and_no_clock_below_the_drivers() -> None:

@@ -28,6 +28,7 @@ from tokenwire.dialects.kit.payloads import UNREADABLE
 from tokenwire.framing.codelines import CodeLinesFramer
 from tokenwire.framing.jsonlines import JSONLinesFramer
 from tokenwire.framing.sse import SSEFramer
+from tokenwire.parser.resuming import resume_parser
 from tokenwire.testing.laws import shortcuts
 
 
@@ -402,7 +403,12 @@ def test_another_framer_or_smaller_limits_take_what_was_learnt_back() -> None:
     for _ in range(3):
         first.receive_data(token % (b"x" * 370))
     list(first.events())
-    second = StreamParser("openai-chat", behind=first, limits=Limits(max_event_size=200))
+    second = resume_parser(
+        get_dialect("openai-chat"),
+        limits=Limits(max_event_size=200),
+        after=first,
+        skip=lambda frame: False,
+    )
     for _ in range(3):
         second.receive_data(token % b"x")
         list(second.events())

@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-import tokenwire.parser
-from tokenwire import Dialect, get_dialect
+from tokenwire import Dialect, get_dialect, parser
 from tokenwire.framing import awsevents, codelines, jsonarray, jsonlines, lines, rawtext, sse
+from tokenwire.parser import ahead, ending, intake
 
 _Bytes = (bytes, bytearray)
 _FEW = 64  # bytes: as long as the longest head of an event that a framer remembers
@@ -217,5 +217,9 @@ def metered_parser(meter: Meter, name: str) -> tuple[Any, Dialect]:
     """``StreamParser`` and a dialect for it: all but the decoding of a frame counts on ``meter``."""
     dialect = get_dialect(name)
     framer = metered_framers(meter)[dialect.framer.__name__]
-    parser = metered(inspect.getsource(tokenwire.parser), "parser", meter)
-    return parser.StreamParser, msgspec.structs.replace(dialect, framer=framer)
+    modules: dict[str, ModuleType] = {}
+    for room in (intake, ahead, ending, parser):  # in the order in which they import each other
+        source = inspect.getsource(room)
+        modules[room.__name__] = metered(source, room.__name__, meter, modules)
+    found = modules[parser.__name__].StreamParser
+    return found, msgspec.structs.replace(dialect, framer=framer)

@@ -38,6 +38,7 @@ from tokenwire.frame import Frame
 from tokenwire.framing.sse import SSEFramer
 from tokenwire.limits import Limits
 from tokenwire.parser import StreamParser
+from tokenwire.parser.resuming import resume_parser
 from tokenwire.request import Known, Request
 from tokenwire.resume.backoff import RetryPolicy
 from tokenwire.resume.checkpoint import Checkpoint
@@ -298,7 +299,9 @@ def test_a_parser_behind_another_that_was_read_only_at_its_end() -> None:
     first.receive_eof()
     tokens = [event for event in first.events() if isinstance(event, Token)]
     assert tokens == [Token("a"), Token("b")]
-    second = StreamParser("positioned", behind=first, cursor=0, skip=lambda frame: False)
+    second = resume_parser(
+        get_dialect("positioned"), after=first, cursor=0, skip=lambda frame: False
+    )
     second.receive_data(b'data: {"token":"b","position":1}\n\ndata: {"token":"b","position":2}\n\n')
     assert list(second.events()) == [Token("b"), Token("b")]
     assert second.cursor.value == 2

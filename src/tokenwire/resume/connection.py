@@ -16,6 +16,7 @@ from tokenwire.dialects import Dialect
 from tokenwire.events import Error, ErrorKind, Event, Recovery
 from tokenwire.limits import Limits
 from tokenwire.parser import StreamParser
+from tokenwire.parser.resuming import resume_parser
 from tokenwire.resume.delivery import Delivery
 from tokenwire.resume.places import AnyPlace
 from tokenwire.resume.plan import Plan
@@ -143,14 +144,13 @@ def connect(
     """
     place = delivery.place
     retry = before.retry if before is not None else None
-    if not plan.resumes:
-        skip = place.was_delivered if place.admits else None
-        return Connection(plan, StreamParser(dialect, limits=limits, skip=skip), retry)
-    parser = StreamParser(
-        dialect,
-        limits=limits,
-        behind=before.parser if before is not None and not delivery.needs_all else None,
-        cursor=place.cursor.value,
-        skip=place.was_delivered,
-    )
+    skip = place.was_delivered
+    if plan.resumes:
+        after = before.parser if before is not None and not delivery.needs_all else None
+        cursor = place.cursor.value
+        parser = resume_parser(dialect, limits=limits, after=after, cursor=cursor, skip=skip)
+    elif place.admits:
+        parser = resume_parser(dialect, limits=limits, after=None, skip=skip)
+    else:
+        parser = StreamParser(dialect, limits=limits)
     return Connection(plan, parser, retry)
