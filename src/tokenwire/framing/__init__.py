@@ -51,7 +51,8 @@ class LineFraming(Protocol):
     """What a text format may say beside that: how a payload of one line stands on the wire.
 
     A chunk that begins where a frame may begin, and that is `frame_start`, such a payload and
-    `frame_end`, is one frame; and where a chunk ends with `frame_end`, no frame is open.
+    `frame_end`, is one frame; and where a chunk ends with `frame_end`, no frame is open. It ends
+    in a line feed.
     """
 
     frame_end: ClassVar[bytes]

@@ -62,6 +62,8 @@ _ALPHANUMERIC: Final = (string.ascii_letters + string.digits).encode()
 # The last string that is a value; in it, letters and digits may be a filler.
 _LAST_STRING: Final = re.compile(rb'(.*: ?")([0-9A-Za-z]*)(".*)', re.DOTALL)
 
+_LF: Final = 0x0A
+
 _decode_text = Decoder(str).decode
 
 
@@ -116,7 +118,9 @@ class Envelope:
 
     def may_follow(self, data: bytes) -> bool:
         """Does a frame begin after this chunk, so that `take_chunk` may be asked for the next?"""
-        return self._framing is not None and data.endswith(self._framing.frame_end)
+        if self._framing is None or data[-1] != _LF:  # most do not, and this costs a fifth
+            return False
+        return data.endswith(self._framing.frame_end)
 
     def take_chunk(self, data: bytes) -> TextEvent | None:
         """The event of a chunk that begins where a frame begins, and is one; or None."""
