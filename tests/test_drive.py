@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -15,15 +18,21 @@ from tokenwire import (
     Done,
     Error,
     Event,
+    LocalProtocolError,
+    Reasoning,
     Recovery,
+    Reset,
+    Started,
     StreamError,
     Token,
+    ToolCall,
     UnknownDialectError,
     aiter_events,
     drive,
     iter_events,
 )
-from tokenwire.drive import Failures, Head
+from tokenwire.stream import AsyncTextStream, TextStream
+from tokenwire.transport import Failures, Head
 
 WHOLE = [b"data: Pa", b"r\n\n", b"data: is\n\ndata: [DONE]\n\n"]
 CUT = [b"data: Par\n\n"]
@@ -80,9 +89,7 @@ def test_the_two_are_the_same_code() -> None:
     def between(start: str, end: str) -> str:
         return source[source.index(start) : source.index(end)]
 
-    sync = between("def _run(", "class EventStream:") + between(
-        "class EventStream:", "async def _arun("
-    )
+    sync = between("def _run(", "async def _arun(")
     other = source[source.index("async def _arun(") :]
     words = [
         # In a loop others wait as well; a thread has nobody to wait for it.
@@ -106,9 +113,11 @@ def test_the_two_are_the_same_code() -> None:
         (r"AsyncGenerator\[Event, None\]", "Generator[Event, None, None]"),
         (r"AsyncGenerator", "Generator"),
         (r"AsyncIterator", "Iterator"),
-        (r"AsyncIterable", "Iterable"),
+        (r"chunks: AsyncIterable\[bytes\]", "chunks: Iterable[bytes] | bytes"),
+        (r"\bachunks_of\b", "chunks_of"),
+        (r"AsyncCloser", "Closer"),
+        (r"AsyncTextStream", "TextStream"),
         (r"AsyncEventStream", "EventStream"),
-        (r"Awaitable\[object\]", "object"),
     ]
     for pattern, word in words:
         other = re.sub(pattern, word, other)
@@ -414,3 +423,291 @@ def test_without_a_loop_there_is_nobody_to_wait_for() -> None:
     with pytest.raises(StopIteration) as over:
         running.send(None)
     assert over.value.value == 5001
+
+
+# --- what both kinds of stream have ---
+
+
+def test_what_came_adds_up_while_it_comes() -> None:
+    with iter_events(WHOLE, "sse") as stream:
+        assert stream.state == "IDLE"
+        for event in stream:
+            if event == Token("is"):
+                assert stream.completion.text == "Paris"
+                assert stream.completion.done is None
+        assert stream.completion.done == Done("stop")
+        assert stream.completion.choices[0].dialect == "sse"
+    assert stream.state == stream.parser.state == "DONE"
+
+    async def main() -> str:
+        async with aiter_events(Chunks(WHOLE), "sse") as events:
+            assert events.state == "IDLE"
+            async for _ in events:
+                pass
+        assert events.completion.done == Done("stop")
+        return events.completion.text
+
+    assert asyncio.run(main()) == "Paris"
+
+
+def test_a_cut_answer_adds_up_too() -> None:
+    stream = iter_events(CUT, "sse")
+    with pytest.raises(StreamError):
+        list(stream)
+    assert stream.completion.text == "Par"
+    assert stream.completion.error is not None
+
+
+def test_a_sum_that_was_asked_for_grows_by_itself() -> None:
+    stream = iter_events(WHOLE, "sse")
+    completion = stream.completion
+    assert [completion.text for _ in stream] == ["Par", "Paris", "Paris"]
+
+
+def test_a_dialect_that_was_found_is_that_of_the_answer() -> None:
+    wire = b'data: {"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}'
+    stream = iter_events(wire + b',"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n', "auto")
+    list(stream)
+    assert stream.completion.choices[0].to_message() == {"role": "assistant", "content": "a"}
+
+
+LONG = [b"data: %s\n\n" % (b"x" * 50_000)] * 30
+
+
+def test_of_an_answer_that_grows_very_long_nothing_is_kept_unasked() -> None:
+    asked = iter_events([*LONG, b"data: [DONE]\n\n"], "sse")
+    assert asked.completion.choices == []
+    list(asked)
+    assert len(asked.completion.text) == 1_500_000
+    unasked = iter_events([*LONG, b"data: [DONE]\n\n"], "sse")
+    list(unasked)
+    with pytest.raises(LocalProtocolError, match="ask for it before the loop"):
+        _ = unasked.completion
+
+
+def test_a_loop_without_a_name_keeps_nothing() -> None:
+    """What nobody holds nobody can ask: memory is bounded by the limits, as that of a parser."""
+    alive = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b"data: %s\n\n" % (b"x" * 200_000)
+            alive.append(tracemalloc.get_traced_memory()[0])
+
+    tracemalloc.start()
+    try:
+        for event in iter_events(chunks(), "sse", errors="yield"):
+            assert isinstance(event, Token | Error)
+    finally:
+        tracemalloc.stop()
+    assert max(alive[10:]) < alive[2] + 200_000
+
+
+def test_an_event_source_adds_up_to_its_end_alone() -> None:
+    """It has none, and what it said for weeks would fill the memory."""
+    stream = iter_events([b"data: a\n\n" * 3], "event-stream", errors="yield")
+    assert [type(event).__name__ for event in stream] == ["Data", "Data", "Data", "Error"]
+    assert stream.completion.choices == []
+    assert stream.completion.error is not None
+
+
+# --- the text alone ---
+
+
+def texts_sync(events: list[Event], **options: Any) -> list[str]:
+    return list(Spoken(events).text_stream(**options))
+
+
+def texts_async(events: list[Event], **options: Any) -> list[str]:
+    async def collect() -> list[str]:
+        return [text async for text in AsyncSpoken(events).text_stream(**options)]
+
+    return asyncio.run(collect())
+
+
+class Spoken(TextStream):
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+
+class AsyncSpoken(AsyncTextStream):
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        for event in self.events:
+            yield event
+
+
+Texts = Callable[..., list[str]]
+both_texts = pytest.mark.parametrize("texts", [texts_sync, texts_async])
+
+
+@both_texts
+def test_the_text_alone(texts: Texts) -> None:
+    said = [Started(), Reasoning("hm"), Token("Par"), ToolCall("k"), Token("is"), Done("stop")]
+    assert texts(said) == ["Par", "is"]
+
+
+@both_texts
+def test_the_text_of_one_choice(texts: Texts) -> None:
+    said = [Token("b", 1), Token("a", 0), Token("B", 1)]
+    assert texts(said) == ["b", "B"]  # the one that speaks first
+    assert texts(said, index=0) == ["a"]
+
+
+@both_texts
+def test_a_cut_text_raises_whatever_was_wished(texts: Texts) -> None:
+    with pytest.raises(StreamError, match="cut"):
+        texts([Token("a"), Error("truncated", "cut")])
+    assert texts([Error("malformed", "odd", fatal=False), Token("a")]) == ["a"]
+
+
+@both_texts
+def test_text_that_is_taken_back(texts: Texts) -> None:
+    assert texts([Reset(text="a"), Token("b")]) == ["a", "b"]
+    assert texts([Token("a"), Reset(text="abc"), Token("d")]) == ["a", "bc", "d"]
+    assert texts([Token("a"), Reset(1, text="other")]) == ["a"]
+    with pytest.raises(StreamError, match="took back text") as caught:
+        texts([Token("a"), Reset(text="A")])
+    assert caught.value.event.recovery is Recovery.RETRY
+
+
+def test_the_text_of_a_stream() -> None:
+    assert list(iter_events(WHOLE, "sse").text_stream()) == ["Par", "is"]
+    with iter_events(CUT, "sse", errors="yield") as stream, pytest.raises(StreamError):
+        list(stream.text_stream())
+    assert stream.completion.text == "Par"
+
+    async def main() -> list[str]:
+        async with aiter_events(Chunks(WHOLE), "sse") as events:
+            return [text async for text in events.text_stream()]
+
+    assert asyncio.run(main()) == ["Par", "is"]
+
+
+# --- closing ---
+
+
+def closed_sync(chunks: list[bytes], count: int, close: Any, complete: bool | None) -> None:
+    with iter_events(chunks, "sse", close=close) as stream:
+        for _ in range(count):
+            next(stream)
+        if complete is not None:
+            stream.close(complete)
+
+
+def closed_async(chunks: list[bytes], count: int, close: Any, complete: bool | None) -> None:
+    async def main() -> None:
+        async with aiter_events(Chunks(chunks), "sse", close=close) as stream:
+            for _ in range(count):
+                await anext(stream)
+            if complete is not None:
+                await stream.aclose(complete)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("leave", [closed_sync, closed_async])
+@pytest.mark.parametrize(
+    ("count", "complete", "told"),
+    [(0, None, False), (1, None, False), (3, None, True), (3, False, False), (1, True, True)],
+)
+def test_who_closes_is_told_whether_it_was_complete(
+    leave: Callable[..., None], count: int, complete: bool | None, told: bool
+) -> None:
+    said: list[bool] = []
+
+    def close(complete: bool) -> None:
+        said.append(complete)
+
+    leave(WHOLE, count, close, complete)
+    assert said[0] is told
+    plain = Chunks([])
+    leave(WHOLE, count, plain.close, complete)
+    assert plain.closed >= 1
+
+
+def test_a_close_of_either_colour_closes_an_async_stream() -> None:
+    def leave(close: Any) -> None:
+        closed_async(WHOLE, 1, close, None)
+
+    chunks = Chunks([])
+    leave(chunks.close)
+    leave(chunks.aclose)
+    leave(partial(chunks.aclose))
+    assert chunks.closed >= 3
+
+
+def test_an_async_close_in_a_sync_loop_is_told() -> None:
+    chunks = Chunks([])
+    with pytest.raises(TypeError, match="close of iter_events must not be async"):
+        iter_events(WHOLE, "sse", close=chunks.aclose)
+    with pytest.raises(TypeError, match="close of iter_events must not be async"):
+        iter_events(WHOLE, "sse", close=partial(chunks.aclose)).close()
+    iter_events(WHOLE, "sse", close=int).close()  # nobody knows its arguments
+
+
+# --- the first mistakes ---
+
+
+def test_bytes_are_one_chunk() -> None:
+    body = b"".join(WHOLE)
+    for whole in (body, bytearray(body), memoryview(body)):
+        assert list(iter_events(whole, "sse")) == [Token("Par"), Token("is"), Done("stop")]
+
+
+class Response:
+    """Of a client that is not iterable."""
+
+
+Response.__module__ = "httpx._models"
+
+
+@pytest.mark.parametrize(
+    ("chunks", "said"),
+    [
+        ("data: a\n\n", "must be an iterable of bytes, not str: encode the text"),
+        (Chunks(WHOLE).__aiter__(), "not async_generator: what comes asynchronously is read by a"),
+        (Response(), "what httpx gives is read by tokenwire.adapters.httpx.iter_events"),
+        (5, "not int: give the chunks of the response's body"),
+    ],
+)
+def test_what_are_no_chunks(chunks: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        iter_events(chunks, "sse")
+
+
+@pytest.mark.parametrize(
+    ("chunks", "said"),
+    [
+        (b"data: a\n\n", "not bytes: what comes synchronously, or is there already, is read by it"),
+        (WHOLE, "must be an async iterable of bytes, not list: what comes synchronously"),
+        ("data", "not str: encode the text"),
+        (Response(), "what httpx gives is read by tokenwire.adapters.httpx.aiter_events"),
+    ],
+)
+def test_what_are_no_async_chunks(chunks: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(said)):
+        aiter_events(chunks, "sse")
+
+
+def test_a_coroutine_is_no_response_yet() -> None:
+    async def body() -> None:
+        pass
+
+    waits = body()
+    with pytest.raises(TypeError, match="not coroutine: await it first"):
+        aiter_events(waits, "sse")  # type: ignore[arg-type]
+    waits.close()
+
+
+@both
+def test_text_chunks_are_told(run: Run) -> None:
+    with pytest.raises(
+        TypeError, match="a chunk must be bytes, not str: give the bytes of the body"
+    ):
+        run(Chunks(["data: a"]))  # type: ignore[list-item]

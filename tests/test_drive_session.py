@@ -22,12 +22,14 @@ from tokenwire import (
     Recovery,
     StreamError,
     Token,
+    UnknownDialectError,
 )
-from tokenwire.answer import Answer, AsyncAnswer, AsyncTransport, Transport
-from tokenwire.drive import WORK, WORK_SIZE, Failures, Head
+from tokenwire.answer import Answer, AsyncAnswer
 from tokenwire.request import Request
 from tokenwire.resume import CircuitBreaker, Deadlines, RetryPolicy
 from tokenwire.resume.checkpoint import CheckpointError
+from tokenwire.transport import AsyncTransport, Failures, Head, Transport
+from tokenwire.turns import WORK, WORK_SIZE
 
 REQUEST = Request("POST", "http://service/answers", body=b"{}")
 AT_ONCE = RetryPolicy(initial_delay=0)
@@ -197,6 +199,7 @@ def test_the_two_are_the_same_code() -> None:
         (r"StopAsyncIteration", "StopIteration"),
         (r"AsyncIterator", "Iterator"),
         (r"AsyncTransport", "Transport"),
+        (r"AsyncTextStream", "TextStream"),
         (r"\bAsyncAnswer", "Answer"),
         (r"\ban `Answer`", "an `Answer`"),
     ]
@@ -494,14 +497,14 @@ def test_restarted_between_two_events(colour: Colour) -> None:
     client = colour.script(OK, event(1) + event(2), Head(204, {}))
     answer = colour.answer(client, SOURCE, "event-stream", errors="yield")
 
-    added = answer.completion.add
+    told = answer._told
 
-    def add(event: Event) -> None:
-        added(event)
+    def tell(event: Event) -> Event:
         if isinstance(event, Data) and event.value == "1":
             answer.restart()
+        return told(event)
 
-    answer.completion.add = add
+    answer._told = tell
     events = colour.events(answer)
     assert [event.value for event in events if isinstance(event, Data)] == ["1", "2"]
     assert ids_asked(client) == [None, "2"]
@@ -583,3 +586,85 @@ def test_a_flood_can_be_cancelled() -> None:
         return len([event async for event in answer])
 
     assert asyncio.run(main()) <= WORK + 1
+
+
+# --- what both kinds of stream have ---
+
+
+def test_where_an_answer_stands_over_all_connections(colour: Colour) -> None:
+    client = colour.script(OK, *words(0, 2), GoneError(), OK, *words(2, 4), END)
+    answer = colour.answer(client, REQUEST, "positioned", retry=AT_ONCE)
+    states = []
+    told = answer._told
+
+    def tell(event: Event) -> Event:
+        given: Event = told(event)
+        states.append((type(event), str(answer.state)))
+        return given
+
+    answer._told = tell
+    assert answer.state == "IDLE"
+    colour.events(answer)
+    assert states == [
+        *[(Token, "OPEN")] * 2,
+        (Reconnecting, "OPEN"),
+        *[(Token, "OPEN")] * 2,
+        (Done, "DONE"),
+    ]
+    failed = colour.answer(
+        colour.script(Head(403, {}), None), REQUEST, "positioned", errors="yield"
+    )
+    colour.events(failed)
+    assert failed.state == "FAILED"
+    assert failed.completion.error is not None
+
+
+def test_the_text_of_an_answer_alone() -> None:
+    with Answer(Script(*WHOLE), REQUEST, "positioned") as answer:
+        assert list(answer.text_stream()) == WORDS
+    assert answer.completion.done == Done("stop")
+
+    async def read() -> list[str]:
+        async with AsyncAnswer(AsyncScript(*WHOLE), REQUEST, "positioned") as answer:
+            return [text async for text in answer.text_stream()]
+
+    assert asyncio.run(read()) == WORDS
+
+
+@pytest.mark.parametrize(("complete", "note"), [(None, "closed"), (True, "closed whole")])
+def test_who_leaves_says_whether_the_rest_may_be_read(complete: bool | None, note: str) -> None:
+    client = Script(*WHOLE)
+    answer = Answer(client, REQUEST, "positioned")
+    next(answer)
+    answer.close(complete)
+    assert client.notes == [note]
+
+    async def leave() -> list[Any]:
+        other = AsyncScript(*WHOLE)
+        answer = AsyncAnswer(other, REQUEST, "positioned")
+        await anext(answer)
+        await answer.aclose(complete)
+        return other.notes
+
+    assert asyncio.run(leave()) == [note]
+
+
+def test_an_answer_knows_whose_it_is(colour: Colour) -> None:
+    answer = colour.answer(colour.script(*WHOLE), REQUEST, "positioned")
+    colour.events(answer)
+    assert answer.completion.dialect == answer.completion.choices[0].dialect == "positioned"
+
+
+def test_what_an_event_source_says_is_not_kept(colour: Colour) -> None:
+    client = colour.script(OK, event(1) + event(2), None, Head(204, {}))
+    answer = colour.answer(client, SOURCE, "event-stream", errors="yield", retry=AT_ONCE)
+    assert any(isinstance(one, Data) for one in colour.events(answer))
+    assert answer.completion.choices == []
+    assert answer.completion.error is not None
+
+
+def test_a_dialect_must_be_known_before_it_asks(colour: Colour) -> None:
+    with pytest.raises(UnknownDialectError, match='"auto" is for reading a response that is open'):
+        colour.answer(colour.script(), REQUEST, "auto")
+    with pytest.raises(UnknownDialectError, match="did you mean 'openai-chat'"):
+        colour.answer(colour.script(), REQUEST, "openai-caht")

@@ -22,6 +22,7 @@ LAYERS = [
     ["response"],
     ["parser", "encoder", "completion"],
     ["resume", "recording", "timeline"],
+    ["stream", "transport", "turns"],
     ["drive"],
     ["answer"],
     ["adapters", "relay", "testing", "testserver"],

@@ -15,14 +15,7 @@ from tokenwire.dialects import (
     available_profiles,
     get_dialect,
 )
-from tokenwire.drive import (
-    AsyncEventStream,
-    EventStream,
-    Failures,
-    Head,
-    aiter_events,
-    iter_events,
-)
+from tokenwire.drive import AsyncEventStream, EventStream, aiter_events, iter_events
 from tokenwire.errors import (
     FramingError,
     LocalProtocolError,
@@ -53,6 +46,7 @@ from tokenwire.frame import Frame
 from tokenwire.limits import Limits
 from tokenwire.parser import Signal, StreamParser
 from tokenwire.state import State
+from tokenwire.transport import Failures, Head
 
 if TYPE_CHECKING:
     from tokenwire.answer import Answer, AsyncAnswer

@@ -9,11 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Final, Generic, TypedDict, TypeVar, Unpack
 
 from tokenwire.completion import Completion
 from tokenwire.dialects import Dialect
-from tokenwire.drive import WORK, WORK_SIZE, Errors, Failures, Head, check_errors, take_turn
 from tokenwire.errors import StreamError
 from tokenwire.events import Error, Event
 from tokenwire.limits import Limits
@@ -23,8 +22,12 @@ from tokenwire.resume.breaker import CircuitBreaker
 from tokenwire.resume.checkpoint import Checkpoint
 from tokenwire.resume.deadlines import Deadlines
 from tokenwire.resume.effects import CloseResponse, Deliver, OpenRequest, ReadData, Sleep
-from tokenwire.resume.plan import Strategy
+from tokenwire.resume.plan import Strategy, is_live
 from tokenwire.resume.session import Session
+from tokenwire.state import State, next_state
+from tokenwire.stream import AsyncTextStream, Errors, TextStream, check_errors, is_end
+from tokenwire.transport import AnyTransport, AsyncTransport, Head, Transport
+from tokenwire.turns import WORK, WORK_SIZE, take_turn
 
 if TYPE_CHECKING:
     from tokenwire.resume.seam import Policy
@@ -59,77 +62,7 @@ class Options(SessionOptions, total=False):
     errors: Errors
 
 
-class _AnyTransport(Protocol):
-    @property
-    def failures(self) -> Failures: ...
-
-    def wake(self) -> None:
-        """End what waits, now and until `rearm`, as well as the client can. It may fail by that.
-
-        Any thread may call it.
-        """
-        ...
-
-    def rearm(self) -> None:
-        """Waiting is allowed again. What was open is closed next, and not read any more."""
-        ...
-
-    def now(self) -> float:
-        """The time, in seconds from any beginning; it does not go back."""
-        ...
-
-
-class Transport(_AnyTransport, Protocol):
-    """A client, as an `Answer` needs it: one response at a time.
-
-    Attributes:
-        failures: What its methods raise where a connection failed; ``timed_out`` where the time
-            that they were given is over.
-    """
-
-    def open(self, request: Request, timeout: float | None) -> Head:
-        """Send this, and wait for the head of the response for so many seconds at most."""
-        ...
-
-    def read(self, timeout: float | None) -> bytes | None:
-        """The next piece of the body, content decoding done; ``None``: it ended."""
-        ...
-
-    def close(self, complete: bool) -> None:
-        """Close the response, if one is open. Behind a complete answer its end may be read."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-class AsyncTransport(_AnyTransport, Protocol):
-    """A client, as an `AsyncAnswer` needs it: one response at a time.
-
-    Attributes:
-        failures: What its methods raise where a connection failed; ``timed_out`` where the time
-            that they were given is over.
-    """
-
-    async def open(self, request: Request, timeout: float | None) -> Head:
-        """Send this, and wait for the head of the response for so many seconds at most."""
-        ...
-
-    async def read(self, timeout: float | None) -> bytes | None:
-        """The next piece of the body, content decoding done; ``None``: it ended."""
-        ...
-
-    async def close(self, complete: bool) -> None:
-        """Close the response, if one is open. Behind a complete answer its end may be read."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        ...
-
-
-_Transport = TypeVar("_Transport", bound=_AnyTransport)
+_Transport = TypeVar("_Transport", bound=AnyTransport)
 
 
 class _AnyAnswer(Generic[_Transport]):
@@ -145,7 +78,9 @@ class _AnyAnswer(Generic[_Transport]):
         **options: Unpack[SessionOptions],
     ) -> None:
         check_errors(errors)
-        self.completion = Completion()
+        self.completion = Completion(dialect)
+        self._adds_up = not is_live(dialect)  # or it would fill memory
+        self._state = State.IDLE
         self._session = Session(request, dialect, **options)
         self._transport = transport
         self._errors: Errors = errors
@@ -209,12 +144,21 @@ class _AnyAnswer(Generic[_Transport]):
         return True
 
     @property
+    def state(self) -> State:
+        """Where the answer stands, over all connections; see `tokenwire.state`."""
+        return self._state
+
+    @property
     def _is_complete(self) -> bool:
         return self.completion.done is not None
 
     def _told(self, event: Event) -> Event:
         self._work -= 1
-        self.completion.add(event)
+        ends = is_end(event)
+        if ends or self._state is State.IDLE:
+            self._state = next_state(self._state, event) or self._state
+        if ends or self._adds_up:
+            self.completion.add(event)
         if self._errors == "raise" and isinstance(event, Error) and event.fatal:
             cause = self._cause
             raise StreamError(event) from (
@@ -251,7 +195,7 @@ class _AnyAnswer(Generic[_Transport]):
         return max(0.0, deadline - self._transport.now()) + _LATER
 
 
-class Answer(_AnyAnswer[Transport]):
+class Answer(_AnyAnswer[Transport], TextStream):
     """One answer over any number of connections: an iterator of events, made by an adapter.
 
     Use it in a ``with`` statement: leaving that closes the response. The first request is
@@ -271,7 +215,8 @@ class Answer(_AnyAnswer[Transport]):
         StreamError: While iterating, with ``errors="raise"``.
 
     Attributes:
-        completion: What the events that were handed out add up to.
+        completion: What the events that were handed out add up to; of an event source, only how it
+            ended.
     """
 
     def __iter__(self) -> Iterator[Event]:
@@ -311,13 +256,17 @@ class Answer(_AnyAnswer[Transport]):
         finally:
             self._is_asked = False
 
-    def close(self) -> None:
+    def close(self, complete: bool | None = None) -> None:
         """Leave the answer and close the response. May be called again.
 
         While another thread or task waits for an event, it is as `cancel`: that one closes.
+
+        Args:
+            complete: May the rest of the body be read, for the sake of a connection that is used
+                again? ``None``: if the answer was complete.
         """
         if self._leave():
-            self._transport.close(self._is_complete)
+            self._transport.close(self._is_complete if complete is None else complete)
 
     def __enter__(self) -> Answer:
         return self
@@ -331,7 +280,7 @@ class Answer(_AnyAnswer[Transport]):
         self.close()
 
 
-class AsyncAnswer(_AnyAnswer[AsyncTransport]):
+class AsyncAnswer(_AnyAnswer[AsyncTransport], AsyncTextStream):
     """One answer over any number of connections: an async iterator of events, made by an adapter.
 
     Use it in an ``async with`` statement: leaving that closes the response. The first request is
@@ -351,7 +300,8 @@ class AsyncAnswer(_AnyAnswer[AsyncTransport]):
         StreamError: While iterating, with ``errors="raise"``.
 
     Attributes:
-        completion: What the events that were handed out add up to.
+        completion: What the events that were handed out add up to; of an event source, only how it
+            ended.
     """
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -394,13 +344,17 @@ class AsyncAnswer(_AnyAnswer[AsyncTransport]):
         finally:
             self._is_asked = False
 
-    async def aclose(self) -> None:
+    async def aclose(self, complete: bool | None = None) -> None:
         """Leave the answer and close the response. May be called again.
 
         While another thread or task waits for an event, it is as `cancel`: that one closes.
+
+        Args:
+            complete: May the rest of the body be read, for the sake of a connection that is used
+                again? ``None``: if the answer was complete.
         """
         if self._leave():
-            await self._transport.close(self._is_complete)
+            await self._transport.close(self._is_complete if complete is None else complete)
 
     async def __aenter__(self) -> AsyncAnswer:
         return self

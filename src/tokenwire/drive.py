@@ -6,112 +6,75 @@ reconnect are in `tokenwire.answer`.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Awaitable,
-    Callable,
     Generator,
     Iterable,
     Iterator,
-    Mapping,
 )
 from types import TracebackType
-from typing import Any, Final, Literal, TypeAlias
+from weakref import ref
 
-from msgspec import Struct
-
+from tokenwire.completion import Completion
 from tokenwire.dialects import Dialect
 from tokenwire.errors import StreamError
-from tokenwire.events import Error, ErrorKind, Event
+from tokenwire.events import Error, Event
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.parser import StreamParser
 from tokenwire.request import is_telltale, words_of
-
-Errors: TypeAlias = Literal["raise", "yield"]
-Exceptions: TypeAlias = tuple[type[Exception], ...]
-
-
-class Head(Struct, frozen=True):
-    """What a response said before its body.
-
-    Attributes:
-        status: The HTTP status.
-        headers: The headers, names in any case.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-
-
-class Failures(Struct, frozen=True):
-    """Which exceptions of a client mean that the connection failed; others pass through.
-
-    Attributes:
-        lost: It broke: ``Error(kind="transport")``.
-        timed_out: It was silent for too long: ``Error(kind="timeout")``; looked at first.
-        malformed: What came cannot be read, nor would it the next time: a fatal
-            ``Error(kind="malformed")``; looked at second.
-        unsent: Those of the others after which a request has not gone out.
-    """
-
-    lost: Exceptions = (OSError,)
-    timed_out: Exceptions = (TimeoutError,)
-    malformed: Exceptions = ()
-    unsent: Exceptions = ()
-
-    @property
-    def all(self) -> Exceptions:
-        """All three."""
-        return (*self.timed_out, *self.malformed, *self.lost)
-
-    def kind_of(self, error: Exception) -> ErrorKind:
-        """The kind of `Error` that this exception, one of `all`, comes to."""
-        if isinstance(error, self.timed_out):
-            return "timeout"
-        return "malformed" if isinstance(error, self.malformed) else "transport"
-
-    def may_be_sent(self, error: Exception) -> bool:
-        """May the request have reached the service, for all that this exception says?"""
-        inner = error.args[0] if error.args else None
-        reasons = (error, getattr(inner, "reason", None))  # as requests has them
-        return not any(isinstance(one, self.unsent) for one in reasons)
-
-
-NETWORK_FAILURES = Failures()
+from tokenwire.state import State
+from tokenwire.stream import (
+    MUCH_WAITS,
+    AsyncCloser,
+    AsyncTextStream,
+    Close,
+    Closer,
+    Errors,
+    Sum,
+    TextStream,
+    achunks_of,
+    check_errors,
+    chunks_of,
+)
+from tokenwire.transport import NETWORK_FAILURES, Failures, Head
+from tokenwire.turns import MUCH, WORK, WORK_SIZE, take_turn
 
 
 def iter_events(
-    chunks: Iterable[bytes],
+    chunks: Iterable[bytes] | bytes,
     dialect: Dialect | str,
     *,
     head: Head | None = None,
     limits: Limits = DEFAULT_LIMITS,
     errors: Errors = "raise",
     failures: Failures = NETWORK_FAILURES,
-    close: Callable[[], object] | None = None,
+    close: Close | None = None,
 ) -> EventStream:
     """The events of a body that comes as chunks.
 
     Args:
-        chunks: The body's bytes, content decoding done, cut anywhere.
-        dialect: A `Dialect`, or the name of one.
+        chunks: The body's bytes, content decoding done, cut anywhere; or all of them in one.
+        dialect: A `Dialect`, the name of one, or ``"auto"``; see `StreamParser`.
         head: Status and headers, if there are any; they are judged first.
         limits: Bounds on what the stream may hold in memory.
         errors: ``"raise"`` turns a fatal `Error` into `StreamError`; ``"yield"`` hands it out.
         failures: Exceptions of ``chunks`` that are failures of the connection.
-        close: Called when the stream ends or is left, and perhaps again.
+        close: Called when the stream ends or is left, and perhaps again. If it has an argument
+            ``complete``, it is told whether the answer was: then the rest of the body may be read,
+            for the sake of a connection that is used again.
 
     Returns:
         An iterator of events that is a context manager too. Leaving the loop early closes it.
 
     Raises:
         UnknownDialectError: At once, if no dialect has this name.
+        TypeError: At once, if these are no chunks, or ``close`` is async.
         StreamError: While iterating, with ``errors="raise"``.
     """
-    return EventStream(chunks, _start(dialect, head, limits, errors), errors, failures, close)
+    parser = _start(dialect, head, limits, errors)
+    return EventStream(chunks, parser, Sum(parser, dialect), errors, failures, close)
 
 
 def aiter_events(
@@ -122,15 +85,18 @@ def aiter_events(
     limits: Limits = DEFAULT_LIMITS,
     errors: Errors = "raise",
     failures: Failures = NETWORK_FAILURES,
-    close: Callable[[], Awaitable[object]] | None = None,
+    close: Close | None = None,
 ) -> AsyncEventStream:
     """`iter_events` for bodies that come asynchronously; the same arguments and errors.
+
+    Here ``close`` may be async, and need not be.
 
     Returns:
         An async iterator of events that is an async context manager too. Use ``async with`` where
         the loop may be left early: only then is the response closed before the next line runs.
     """
-    return AsyncEventStream(chunks, _start(dialect, head, limits, errors), errors, failures, close)
+    parser = _start(dialect, head, limits, errors)
+    return AsyncEventStream(chunks, parser, Sum(parser, dialect), errors, failures, close)
 
 
 def _start(
@@ -148,63 +114,36 @@ def _shown(cause: Exception | None) -> Exception | None:
     return None if cause is None or is_telltale(cause) else cause
 
 
-# Work after which an async loop lets others run, if nothing that it waited for did: events, and
-# pieces of so many bytes, about a millisecond of both. A peer that sends faster than it is read
-# would have the loop to itself.
-WORK: Final = 500
-WORK_SIZE: Final = 256
-MUCH: Final = 4096
-
-
-async def take_turn() -> None:
-    """Let the other tasks of this loop run."""
-    for name, turn in (("asyncio", _turn_of_asyncio), ("trio", _turn_of_trio)):
-        module = sys.modules.get(name)  # a loop that runs is imported
-        if module is not None and (waits := turn(module)) is not None:
-            await waits
-            return
-
-
-def _turn_of_asyncio(asyncio: Any) -> Awaitable[None] | None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-    return asyncio.sleep(0)  # type: ignore[no-any-return]
-
-
-def _turn_of_trio(trio: Any) -> Awaitable[None] | None:
-    try:
-        trio.lowlevel.current_task()
-    except RuntimeError:
-        return None
-    return trio.lowlevel.checkpoint()  # type: ignore[no-any-return]
-
-
-def check_errors(errors: Errors) -> None:
-    """Refuse another word at once: by default no error may be overlooked."""
-    if errors not in ("raise", "yield"):
-        raise ValueError(f'errors must be "raise" or "yield", not {errors!r}')
-
-
 # Functions, not methods: a generator that holds its owner would outlive a loop that was left.
 def _run(
     parser: StreamParser,
     chunks: Iterator[bytes],
     errors: Errors,
     failures: Failures,
-    close: Callable[[], object] | None,
+    closer: Closer,
+    total: Sum,
+    owner: ref[EventStream],
 ) -> Generator[Event, None, None]:
     cause: Exception | None = None
     raising = errors == "raise"
+    # Of a stream that nobody holds, as in `for event in iter_events(...)`, nobody asks the sum.
+    held = owner() is not None
+    waiting, waits = total.waiting, 0  # and the bytes that they came from
     try:
         while True:
             for event in parser.events():
+                if held:
+                    if total.is_asked:
+                        total.add(event)
+                    else:
+                        waiting.append(event)
                 if raising and type(event) is Error and event.fatal:
                     raise StreamError(event) from _shown(cause)
                 yield event
             if parser.closed:
                 break
+            if waits > MUCH_WAITS:
+                held, waits = total.fold(), 0
             try:
                 data = next(chunks)
             except StopIteration:
@@ -214,33 +153,54 @@ def _run(
                 parser.connection_lost(words_of(error), kind=failures.kind_of(error))
             else:
                 parser.receive_data(data)
+                if held:
+                    waits += len(data)
     finally:
         try:
-            if close is not None:
-                close()
+            closer.close(parser.state is State.DONE)
         finally:
             if isinstance(chunks, Generator):
                 chunks.close()
 
 
-class EventStream:
+class EventStream(TextStream):
     """An iterator of events; made by `iter_events`.
 
     Attributes:
-        parser: The parser behind it, for ``parser.state`` and ``parser.cursor``.
+        parser: The parser behind it, for ``parser.cursor`` and the like.
     """
 
     def __init__(
         self,
-        chunks: Iterable[bytes],
+        chunks: Iterable[bytes] | bytes,
         parser: StreamParser,
+        total: Sum,
         errors: Errors,
         failures: Failures,
-        close: Callable[[], object] | None,
+        close: Close | None,
     ) -> None:
         self.parser = parser
-        self._events = _run(parser, iter(chunks), errors, failures, close)
-        self._close = close
+        self._total = total
+        self._closer = Closer(close)
+        pieces = chunks_of(chunks)
+        self._events = _run(parser, pieces, errors, failures, self._closer, total, ref(self))
+
+    @property
+    def completion(self) -> Completion:
+        """What the events that were handed out add up to; of an event source, only how it ended.
+
+        It grows with the stream. Ask for it before the loop where an answer may be longer than a
+        million characters: until somebody asks, no more is kept.
+
+        Raises:
+            LocalProtocolError: It has grown longer than that, and was not kept.
+        """
+        return self._total.completion
+
+    @property
+    def state(self) -> State:
+        """Where the stream stands; see `tokenwire.state`."""
+        return self.parser.state
 
     def __iter__(self) -> Iterator[Event]:
         return self._events
@@ -248,11 +208,17 @@ class EventStream:
     def __next__(self) -> Event:
         return next(self._events)
 
-    def close(self) -> None:
-        """Leave the stream and close the response. May be called again."""
+    def close(self, complete: bool | None = None) -> None:
+        """Leave the stream and close the response. May be called again.
+
+        Args:
+            complete: May the rest of the body be read, for the sake of a connection that is used
+                again? ``None``: if the answer was complete.
+        """
+        self._closer.complete = complete
         self._events.close()
-        if self._close is not None:  # a generator that never ran has no finally to run
-            self._close()
+        # Once more: a generator that never ran has no finally to run.
+        self._closer.close(self.parser.state is State.DONE)
 
     def __enter__(self) -> EventStream:
         return self
@@ -271,14 +237,24 @@ async def _arun(
     chunks: AsyncIterator[bytes],
     errors: Errors,
     failures: Failures,
-    close: Callable[[], Awaitable[object]] | None,
+    closer: AsyncCloser,
+    total: Sum,
+    owner: ref[AsyncEventStream],
 ) -> AsyncGenerator[Event, None]:
     cause: Exception | None = None
     raising = errors == "raise"
+    # Of a stream that nobody holds, as in `for event in iter_events(...)`, nobody asks the sum.
+    held = owner() is not None
+    waiting, waits = total.waiting, 0  # and the bytes that they came from
     work = WORK  # that is left before others have their turn
     try:
         while True:
             for event in parser.events():
+                if held:
+                    if total.is_asked:
+                        total.add(event)
+                    else:
+                        waiting.append(event)
                 if raising and type(event) is Error and event.fatal:
                     raise StreamError(event) from _shown(cause)
                 yield event
@@ -289,6 +265,8 @@ async def _arun(
                     await take_turn()
             if parser.closed:
                 break
+            if waits > MUCH_WAITS:
+                held, waits = total.fold(), 0
             try:
                 data = await anext(chunks)
             except StopAsyncIteration:
@@ -303,33 +281,54 @@ async def _arun(
                         work = WORK
                         await take_turn()
                 parser.receive_data(data)
+                if held:
+                    waits += len(data)
     finally:
         try:
-            if close is not None:
-                await close()
+            await closer.aclose(parser.state is State.DONE)
         finally:
             if isinstance(chunks, AsyncGenerator):
                 await chunks.aclose()
 
 
-class AsyncEventStream:
+class AsyncEventStream(AsyncTextStream):
     """An async iterator of events; made by `aiter_events`.
 
     Attributes:
-        parser: The parser behind it, for ``parser.state`` and ``parser.cursor``.
+        parser: The parser behind it, for ``parser.cursor`` and the like.
     """
 
     def __init__(
         self,
         chunks: AsyncIterable[bytes],
         parser: StreamParser,
+        total: Sum,
         errors: Errors,
         failures: Failures,
-        close: Callable[[], Awaitable[object]] | None,
+        close: Close | None,
     ) -> None:
         self.parser = parser
-        self._events = _arun(parser, aiter(chunks), errors, failures, close)
-        self._close = close
+        self._total = total
+        self._closer = AsyncCloser(close)
+        pieces = achunks_of(chunks)
+        self._events = _arun(parser, pieces, errors, failures, self._closer, total, ref(self))
+
+    @property
+    def completion(self) -> Completion:
+        """What the events that were handed out add up to; of an event source, only how it ended.
+
+        It grows with the stream. Ask for it before the loop where an answer may be longer than a
+        million characters: until somebody asks, no more is kept.
+
+        Raises:
+            LocalProtocolError: It has grown longer than that, and was not kept.
+        """
+        return self._total.completion
+
+    @property
+    def state(self) -> State:
+        """Where the stream stands; see `tokenwire.state`."""
+        return self.parser.state
 
     def __aiter__(self) -> AsyncIterator[Event]:
         return self._events
@@ -337,11 +336,17 @@ class AsyncEventStream:
     async def __anext__(self) -> Event:
         return await anext(self._events)
 
-    async def aclose(self) -> None:
-        """Leave the stream and close the response. May be called again."""
+    async def aclose(self, complete: bool | None = None) -> None:
+        """Leave the stream and close the response. May be called again.
+
+        Args:
+            complete: May the rest of the body be read, for the sake of a connection that is used
+                again? ``None``: if the answer was complete.
+        """
+        self._closer.complete = complete
         await self._events.aclose()
-        if self._close is not None:  # a generator that never ran has no finally to run
-            await self._close()
+        # Once more: a generator that never ran has no finally to run.
+        await self._closer.aclose(self.parser.state is State.DONE)
 
     async def __aenter__(self) -> AsyncEventStream:
         return self

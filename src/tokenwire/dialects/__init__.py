@@ -192,6 +192,11 @@ class Dialect(Struct, frozen=True, kw_only=True):
         """The name of its wire format."""
         return self.framer(Limits()).format
 
+    @property
+    def is_live(self) -> bool:
+        """Is it that of event sources, which go on with what comes next and have no end?"""
+        return self.resumption is not None and self.resumption.live
+
 
 _BUILT_IN: Final = {
     "a2a": "agents.a2a:A2A",

@@ -36,7 +36,7 @@ from tokenwire.parser.ending import (
     says_nothing,
     too_deep,
 )
-from tokenwire.parser.intake import ENDED, Intake, read_without_data
+from tokenwire.parser.intake import ENDED, Intake, bytes_of, read_without_data
 from tokenwire.state import STAYING, TRANSITIONS, Input, State, next_state
 
 
@@ -203,7 +203,7 @@ class StreamParser:
                 came since the events were last taken.
         """
         if type(data) is not bytes:
-            data = memoryview(data).tobytes()  # a str or an int is no bytes
+            data = bytes_of(data)
         ahead = self._ahead
         envelope = ahead.of_chunks
         if envelope is not None and not self._undrained and not length_hint(ahead.events):

@@ -214,3 +214,18 @@ def read_without_data(
 def is_object(lines: bytes) -> bool:
     """Are lines that are no field one JSON object?"""
     return lines.startswith(b"{") and is_json(lines)
+
+
+def bytes_of(data: bytes | bytearray | memoryview) -> bytes:
+    """A chunk as bytes.
+
+    Raises:
+        TypeError: It is none; what to give instead.
+    """
+    try:
+        return memoryview(data).tobytes()  # a str or an int is no bytes
+    except TypeError:
+        raise TypeError(
+            f"a chunk must be bytes, not {type(data).__name__}: give the bytes of the body as they"
+            " came, not its text or lines"
+        ) from None

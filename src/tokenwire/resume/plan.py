@@ -40,7 +40,7 @@ BROKEN: Final[frozenset[ErrorKind]] = frozenset({"truncated", "transport", "time
 def is_live(dialect: Dialect | str) -> bool:
     """Is this an event source, which goes on with what comes next and has no end?"""
     found = get_dialect(dialect) if isinstance(dialect, str) else dialect
-    return found.resumption is not None and found.resumption.live
+    return found.is_live
 
 
 class Plan(Struct):
