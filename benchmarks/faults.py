@@ -215,12 +215,12 @@ def _requests() -> Generator[Any]:
 @asynccontextmanager
 async def _aiohttp() -> AsyncGenerator[Any]:
     async with aiohttp.ClientSession() as session:
-        yield partial(aiohttp_adapter.stream, session)
+        yield partial(aiohttp_adapter.astream, session)
 
 
 @asynccontextmanager
 async def _h11() -> AsyncGenerator[Any]:
-    yield partial(h11_adapter.stream, h11_adapter.Client())
+    yield partial(h11_adapter.astream, h11_adapter.Client())
 
 
 CLIENTS: Final[dict[str, Read]] = {

@@ -24,7 +24,7 @@ from tokenwire.adapters.aiohttp import aiter_events as aiter_aiohttp
 from tokenwire.adapters.h11 import aiter_events as aiter_h11
 from tokenwire.adapters.httpx import aiter_events, iter_events
 from tokenwire.adapters.requests import iter_events as iter_requests
-from tokenwire.drive import Errors
+from tokenwire.stream import Errors
 
 
 class Reading(Struct):

@@ -32,6 +32,7 @@ from tests.adapters.live import (
 )
 
 from tokenwire import Done, Error, Event, Token
+from tokenwire.adapters import _httpx_response as httpx_response
 from tokenwire.adapters import aiohttp as aiohttp_adapter
 from tokenwire.adapters import h11 as h11_adapter
 from tokenwire.adapters import httpx as httpx_adapter
@@ -276,7 +277,7 @@ async def test_cancelled_behind_the_answer(
     server: LiveServer, opener: AsyncOpener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the adapter waits for the end of the body."""
-    monkeypatch.setattr(httpx_adapter, "_GRACE", PATIENCE)
+    monkeypatch.setattr(httpx_response, "_GRACE", PATIENCE)
     monkeypatch.setattr(aiohttp_adapter, "_GRACE", PATIENCE)
     monkeypatch.setattr(h11_adapter, "_GRACE", PATIENCE)
 
@@ -328,7 +329,7 @@ def test_a_complete_answer_gives_its_connection_back(
 def test_the_end_of_the_body_may_come_later(
     client: Client, server: LiveServer, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    for module in (httpx_adapter, aiohttp_adapter, requests_adapter, h11_adapter):
+    for module in (httpx_response, aiohttp_adapter, requests_adapter, h11_adapter):
         monkeypatch.setattr(module, "_GRACE", PATIENCE)
     url = server.send(CHUNKED + chunk(HELLO), chunk(DONE), b"0\r\n", b"\r\n")
     events = client.read(Reading(url, times=1 if count == 2 else 3, count=count))

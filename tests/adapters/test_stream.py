@@ -125,9 +125,9 @@ ASYNC: dict[str, tuple[str, Any, Any]] = {
     "httpx-trio": ("trio", partial(open_async, httpx), httpx_adapter.astream),
     "httpx2-asyncio": ("asyncio", partial(open_async, httpx2), httpx_adapter.astream),
     "httpx2-trio": ("trio", partial(open_async, httpx2), httpx_adapter.astream),
-    "aiohttp": ("asyncio", aiohttp.ClientSession, aiohttp_adapter.stream),
-    "h11-asyncio": ("asyncio", open_h11, h11_adapter.stream),
-    "h11-trio": ("trio", open_h11, h11_adapter.stream),
+    "aiohttp": ("asyncio", aiohttp.ClientSession, aiohttp_adapter.astream),
+    "h11-asyncio": ("asyncio", open_h11, h11_adapter.astream),
+    "h11-trio": ("trio", open_h11, h11_adapter.astream),
 }
 
 REUSING = {*SYNC, *(name for name in ASYNC if not name.startswith("h11"))}
@@ -648,7 +648,7 @@ def test_one_body_at_a_time() -> None:
     async def main() -> None:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(ValueError, match="either json or content"):
-                aiohttp_adapter.stream(
+                aiohttp_adapter.astream(
                     session, "POST", "http://a/", dialect="sse", json={}, content=b""
                 )
 

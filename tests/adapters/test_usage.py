@@ -144,8 +144,11 @@ def test_a_response_of_the_other_colour_is_refused_by_the_client(module: Any) ->
         yield b"data: [DONE]\n\n"
 
     response = module.Response(200, content=body(), headers={"Content-Type": "text/event-stream"})
-    with pytest.raises(RuntimeError, match="on an async stream"):
-        next(iter_events(response, "sse"))
+    with pytest.raises(TypeError, match="of an AsyncClient: read it with aiter_events"):
+        iter_events(response, "sse")
+    response = module.Response(200, content=iter([b"data: [DONE]\n\n"]))
+    with pytest.raises(TypeError, match="of a Client: read it with iter_events"):
+        aiter_events(response, "sse")
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -195,9 +195,9 @@ CLIENTS = [
         for name in ("httpx", "httpx2")
         for backend in ("asyncio", "trio")
     ),
-    Client("aiohttp", _async("asyncio", aiohttp.ClientSession, aiohttp_adapter.stream)),
+    Client("aiohttp", _async("asyncio", aiohttp.ClientSession, aiohttp_adapter.astream)),
     *(
-        Client(f"h11-{backend}", _async(backend, _h11, h11_adapter.stream))
+        Client(f"h11-{backend}", _async(backend, _h11, h11_adapter.astream))
         for backend in ("asyncio", "trio")
     ),
 ]

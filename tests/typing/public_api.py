@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import assert_never, assert_type
+from typing import Any, assert_never, assert_type
+
+import aiohttp
+import httpx
 
 import tokenwire
 from tokenwire import (
+    Answer,
+    AsyncAnswer,
     AsyncEventStream,
     Choice,
     CompletedCall,
@@ -38,6 +43,9 @@ from tokenwire import (
     Unknown,
     Usage,
 )
+from tokenwire.adapters import aiohttp as aiohttp_adapter
+from tokenwire.adapters import h11 as h11_adapter
+from tokenwire.adapters import httpx as httpx_adapter
 
 
 def parse(body: bytes) -> str:
@@ -108,10 +116,15 @@ def fold(events: Iterator[Event]) -> str:
 
 
 def loop(chunks: list[bytes]) -> None:
-    with tokenwire.iter_events(chunks, "sse", errors="yield") as events:
+    with tokenwire.iter_events(chunks, "sse", errors="yield", close=print) as events:
         assert_type(events, EventStream)
         for event in events:
             assert_type(event, Event)
+        assert_type(events.completion, Completion)
+        assert_type(events.state, State)
+        assert_type(events.text_stream(), Iterator[str])
+        events.close(complete=False)
+    tokenwire.iter_events(b"data: Hi\n\n", "sse")
 
 
 async def aloop(chunks: AsyncIterator[bytes]) -> None:
@@ -119,6 +132,46 @@ async def aloop(chunks: AsyncIterator[bytes]) -> None:
         assert_type(events, AsyncEventStream)
         async for event in events:
             assert_type(event, Event)
+        assert_type(events.completion, Completion)
+        assert_type(events.state, State)
+        async for text in events.text_stream():
+            assert_type(text, str)
+        await events.aclose(complete=False)
+
+
+def ask(client: httpx.Client) -> None:
+    with httpx_adapter.stream(
+        client, "POST", "/x", dialect="openai-chat", params={"a": 1}, json={}, deadlines=None
+    ) as answer:
+        assert_type(answer, Answer)
+        for event in answer:
+            assert_type(event, Event)
+        assert_type(answer.completion, Completion)
+        assert_type(answer.state, State)
+        assert_type(answer.text_stream(), Iterator[str])
+        assert_type(answer.completion.choices[0].to_message(), dict[str, Any])
+    # What it does not take is told by type checkers as well.
+    httpx_adapter.stream(client, "POST", "/x", dialect="sse", timeout=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def aask(
+    client: httpx.AsyncClient, session: aiohttp.ClientSession, own: h11_adapter.Client
+) -> None:
+    for answer in (
+        httpx_adapter.astream(client, "POST", "/x", dialect="sse", data={"a": "b"}),
+        aiohttp_adapter.astream(session, "POST", "http://a/", dialect="sse", content=b""),
+        h11_adapter.astream(own, "POST", "http://a/", dialect="sse", params=[("a", "b")]),
+    ):
+        assert_type(answer, AsyncAnswer)
+        async for text in answer.text_stream():
+            assert_type(text, str)
+        await answer.aclose(complete=True)
+
+
+def relay(event: Event) -> bytes:
+    encoder = StreamEncoder("sse", unsayable="skip")
+    assert_type(encoder.can_say(event), bool)
+    return encoder.send(event)
 
 
 def decode(frame: Frame) -> Sequence[Event]:

@@ -14,8 +14,8 @@ from anyio.abc import ByteReceiveStream
 
 from tokenwire.adapters._decode import SIZE, Decoder, UndecodableError
 from tokenwire.adapters._request import as_bytes
-from tokenwire.drive import Failures, Head
 from tokenwire.request import PORTS, Request
+from tokenwire.transport import Failures, Head
 
 
 class UnreachableError(ConnectionError):

@@ -16,17 +16,19 @@ with Extra("aiohttp"):
     import aiohttp
     from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
     from multidict import CIMultiDict
+    from yarl import URL
 
 from tokenwire import drive
 from tokenwire.adapters._decode import AsyncPieces, UndecodableError
-from tokenwire.adapters._request import Way, plain
+from tokenwire.adapters._request import Form, Params, Way, body_of, check_kind, plain, refuse_others
 from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import AsyncEventStream, Errors, Failures, Head
+from tokenwire.drive import AsyncEventStream
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.resume.plan import is_live
-from tokenwire.state import State
+from tokenwire.stream import Errors
+from tokenwire.transport import Failures, Head
 
 _Result = TypeVar("_Result")
 
@@ -47,6 +49,19 @@ _FAILURES: Final = Failures(
     unsent=(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
 )
 _ITS_CODINGS: Final = ("br", "zstd")  # that aiohttp may know, and we do not
+_A_RESPONSE: Final = (
+    "response must be a ClientResponse of aiohttp",
+    "async with session.post(...) as response",
+)
+_A_SESSION: Final = (
+    "session must be a ClientSession of aiohttp",
+    "async with aiohttp.ClientSession() as session",
+)
+_HINTS: Final = {
+    "compress": "compress the content, and say so in a header",
+    "read_bufsize": "set it on the session",
+    "server_hostname": "set it on the session's connector",
+}
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
 
@@ -58,16 +73,15 @@ def aiter_events(
     errors: Errors = "raise",
 ) -> AsyncEventStream:
     """The events of a response. Arguments and errors are those of `tokenwire.aiter_events`."""
+    check_kind(response, aiohttp.ClientResponse, *_A_RESPONSE)
     head, chunks = Head(response.status, response.headers), _chunks(response)
 
-    async def close() -> None:
-        await _aclose(response, chunks, complete=parser.state is State.DONE)
+    async def close(complete: bool) -> None:
+        await _aclose(response, chunks, complete=complete)
 
-    stream = drive.aiter_events(
+    return drive.aiter_events(
         chunks, dialect, head=head, limits=limits, errors=errors, failures=_FAILURES, close=close
     )
-    parser = stream.parser  # `close` must not hold the stream: that would keep it alive
-    return stream
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
@@ -125,15 +139,17 @@ def _retrieve(closed: asyncio.Future[None]) -> None:
 # --- a whole answer ---
 
 
-def stream(
+def astream(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
     *,
     dialect: Dialect | str,
+    params: Params | None = None,
+    headers: Mapping[str, str] | None = None,
     json: Any = None,
     content: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
+    data: Form | None = None,
     **options: Unpack[Options],
 ) -> AsyncAnswer:
     """Ask, read the answer, and go on with it where a connection breaks.
@@ -147,25 +163,33 @@ def stream(
         method: ``"POST"``, mostly.
         url: Where; absolute, whatever ``base_url`` the session has.
         dialect: A `Dialect`, or the name of one.
+        params: Parameters of the URL, as the session takes them.
+        headers: Besides those of the session.
         json: The body, to be sent as JSON.
         content: The body as bytes, instead.
-        headers: Besides those of the session.
+        data: The fields of a form, instead.
         options: See `Options` and `Session`.
 
     Raises:
+        TypeError: There is an argument that this does not take, or no session.
         ValueError: The request is not one that can be sent; or as in `AsyncAnswer`, with its
             others.
     """
-    said = CIMultiDict(session.headers)
+    refuse_others("astream", "session", options, _HINTS)
+    check_kind(session, aiohttp.ClientSession, *_A_SESSION)
+    body, kind = body_of(json, content, data)
     if json is not None:
-        if content is not None:
-            raise ValueError("give either json or content: a request has one body")
-        content = session.json_serialize(json).encode()
-        said["Content-Type"] = "application/json"
-    said.update(plain(headers))
-    request = Request(method.upper(), url, tuple(said.items()), content)
+        body, kind = session.json_serialize(json).encode(), "application/json"
+    said = CIMultiDict(session.headers)
+    said.update(plain(headers, kind))
+    if params is not None:
+        url = str(URL(url).extend_query(params))
+    request = Request(method.upper(), url, tuple(said.items()), body)
     transport = _Transport(session, request, follows=not is_live(dialect))
     return AsyncAnswer(transport, request, dialect, **options)
+
+
+stream = astream  # as it was called before
 
 
 class _Transport:

@@ -20,17 +20,43 @@ with Extra("h11"):
 
 from tokenwire import drive
 from tokenwire.adapters._h11_exchange import FAILURES, Exchange, UnreachableError, write
-from tokenwire.adapters._request import Way, plain
+from tokenwire.adapters._request import (
+    Form,
+    Params,
+    Way,
+    body_of,
+    check_kind,
+    plain,
+    refuse_others,
+    with_params,
+)
 from tokenwire.adapters._wait import Wait
 from tokenwire.answer import AsyncAnswer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import AsyncEventStream, Errors, Head
+from tokenwire.drive import AsyncEventStream
 from tokenwire.errors import LocalProtocolError
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request, words_of
 from tokenwire.resume.plan import is_live
-from tokenwire.state import State
+from tokenwire.stream import Errors
+from tokenwire.transport import Head
 
+_A_CONNECTION: Final = (
+    "connection must be a Connection of h11",
+    "connection = h11.Connection(h11.CLIENT)",
+)
+_A_CLIENT: Final = (
+    "client must be a Client of this module",
+    "client = tokenwire.adapters.h11.Client()",
+)
+_IN_A_HEADER: Final = "say it in a header, as in headers={{'Authorization': 'Bearer ...'}}"
+_CONNECTS: Final = "give the client a connect that does it"
+_HINTS: Final = {
+    "auth": _IN_A_HEADER,
+    "cookies": _IN_A_HEADER,
+    **dict.fromkeys(("proxy", "proxies", "cert"), _CONNECTS),
+    **dict.fromkeys(("ssl", "verify"), "give the client an ssl_context"),
+}
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
 
@@ -62,6 +88,7 @@ def aiter_events(
         UnknownDialectError: At once, if no dialect has this name.
         StreamError: While iterating, with ``errors="raise"``.
     """
+    check_kind(connection, h11.Connection, *_A_CONNECTION)
     if connection.their_state is not h11.SEND_RESPONSE:
         raise LocalProtocolError(
             "h11 must wait for a response: send the request, and read nothing of its response;"
@@ -76,13 +103,13 @@ def aiter_events(
         while (piece := await exchange.read()) is not None:
             yield piece
 
-    async def close() -> None:
-        await exchange.close(_GRACE if parser.state is State.DONE else 0)
+    async def close(complete: bool) -> None:
+        await exchange.close(_GRACE if complete else 0)
 
     events = drive.aiter_events(
         read(), dialect, limits=limits, errors=errors, failures=FAILURES, close=close
     )
-    parser = events.parser  # `read` and `close` must not hold the events; see httpx.py
+    parser = events.parser  # `read` must not hold the events: that would keep them alive
     return events
 
 
@@ -152,15 +179,17 @@ class Client:
         return self._ssl_context
 
 
-def stream(
+def astream(
     client: Client,
     method: str,
     url: str,
     *,
     dialect: Dialect | str,
+    params: Params | None = None,
+    headers: Mapping[str, str] | None = None,
     json: Any = None,
     content: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
+    data: Form | None = None,
     **options: Unpack[Options],
 ) -> AsyncAnswer:
     """Ask, read the answer, and go on with it where a connection breaks.
@@ -173,29 +202,35 @@ def stream(
         method: ``"POST"``, mostly.
         url: An http or https URL, its host in ASCII, without a user's name in it.
         dialect: A `Dialect`, or the name of one.
-        json: The body, to be sent as JSON.
-        content: The body as bytes, instead.
+        params: Parameters of the URL, behind those that it has.
         headers: Besides or instead of those of the client, ``Host``, ``Accept`` and ``User-Agent``.
             ``Content-Length`` and ``Connection: close`` are sent as they must be.
+        json: The body, to be sent as JSON.
+        content: The body as bytes, instead.
+        data: The fields of a form, instead.
         options: See `Options` and `Session`.
 
     Raises:
+        TypeError: There is an argument that this does not take, or no client of this module.
         ValueError: The request is not one that can be sent; or as in `AsyncAnswer`, with its
             others.
     """
-    if not isinstance(client, Client):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"client must be a Client of this module, not {type(client).__name__}")
+    refuse_others("astream", "client", options, _HINTS)
+    check_kind(client, Client, *_A_CLIENT)
+    body, kind = body_of(json, content, data)
     if json is not None:
-        if content is not None:
-            raise ValueError("give either json or content: a request has one body")
-        content = msgspec.json.encode(json)
-    own = {} if json is None else {"Content-Type": "application/json"}
+        body, kind = msgspec.json.encode(json), "application/json"
+    own = {} if kind is None else {"Content-Type": kind}
     pairs = [*client.headers.items(), *own.items(), *(headers or {}).items()]
     said = dict({name.lower(): (name, value) for name, value in pairs}.values())
-    request = Request(method.upper(), url, tuple(plain(said).items()), content)
+    place = with_params(url, params)
+    request = Request(method.upper(), place, tuple(plain(said).items()), body)
     write(request)  # what cannot be sent is told before anything is
     transport = _Transport(client, follows=not is_live(dialect))
     return AsyncAnswer(transport, request, dialect, **options)
+
+
+stream = astream  # as it was called before
 
 
 class _Transport:

@@ -28,14 +28,26 @@ with Extra("requests"):
 from tokenwire import drive
 from tokenwire.adapters._decode import SIZE, Pieces, UndecodableError, codings_of, is_ours
 from tokenwire.adapters._interrupt import Interrupt, asker
-from tokenwire.adapters._request import Way, as_bytes, as_text, check_content, for_source, plain
+from tokenwire.adapters._request import (
+    Form,
+    Params,
+    Way,
+    as_bytes,
+    as_text,
+    body_of,
+    check_kind,
+    for_source,
+    plain,
+    refuse_others,
+)
 from tokenwire.answer import Answer, Options
 from tokenwire.dialects import Dialect
-from tokenwire.drive import Errors, EventStream, Failures, Head
+from tokenwire.drive import EventStream
 from tokenwire.limits import DEFAULT_LIMITS, Limits
 from tokenwire.request import Request
 from tokenwire.resume.plan import is_live
-from tokenwire.state import State
+from tokenwire.stream import Errors
+from tokenwire.transport import Failures, Head
 
 # What urllib3 raises reaches us as it is: requests translates it in `iter_content` only. The last
 # two come of heads that neither was prepared for.
@@ -44,6 +56,14 @@ _FAILURES: Final = Failures(
     (ReadTimeoutError, requests.Timeout, TimeoutError),
     (UndecodableError, DecodeError),
     (requests.ConnectTimeout, NewConnectionError, ConnectTimeoutError),
+)
+_A_RESPONSE: Final = (
+    "response must be a Response of requests",
+    "response = session.post(..., stream=True)",
+)
+_A_SESSION: Final = (
+    "session must be a Session of requests",
+    "with requests.Session() as session",
 )
 _GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
 
@@ -59,20 +79,19 @@ def iter_events(
 
     Arguments and errors are those of `tokenwire.iter_events`.
     """
+    check_kind(response, requests.Response, *_A_RESPONSE)
     head, chunks = Head(response.status_code, response.headers), _chunks(response)
 
-    def close() -> None:
+    def close(complete: bool) -> None:
         try:
-            if parser.state is State.DONE:  # a connection is reused if the body's end was seen
+            if complete:  # a connection is reused if the body's end was seen
                 _read_end(response)
         finally:
             response.close()
 
-    stream = drive.iter_events(
+    return drive.iter_events(
         chunks, dialect, head=head, limits=limits, errors=errors, failures=_FAILURES, close=close
     )
-    parser = stream.parser  # `close` must not hold the stream: that would keep it alive
-    return stream
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
@@ -121,9 +140,11 @@ def stream(
     url: str,
     *,
     dialect: Dialect | str,
+    params: Params | None = None,
+    headers: Mapping[str, str] | None = None,
     json: Any = None,
     content: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
+    data: Form | None = None,
     **options: Unpack[Options],
 ) -> Answer:
     """Ask, read the answer, and go on with it where a connection breaks.
@@ -137,20 +158,27 @@ def stream(
         method: ``"POST"``, mostly.
         url: Where.
         dialect: A `Dialect`, or the name of one.
+        params: Parameters of the URL, as the session takes them; its own are added.
+        headers: Besides those of the session.
         json: The body, to be sent as JSON.
         content: The body as bytes, instead.
-        headers: Besides those of the session.
+        data: The fields of a form, instead.
         options: See `Options` and `Session`.
 
     Raises:
+        TypeError: There is an argument that this does not take, or no session.
         ValueError: The request is not one that can be sent; or as in `Answer`, with its others.
     """
-    check_content(json, content)
-    built = requests.Request(method, url, data=content, json=json).prepare()
-    said: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(session.headers)
+    refuse_others("stream", "session", options)
+    check_kind(session, requests.Session, *_A_SESSION)
+    content, kind = body_of(json, content, data)
+    built = requests.Request(method, url, params=params, data=content, json=json).prepare()
+    if params is not None:
+        url = str(built.url)
     if json is not None:
-        said["Content-Type"] = built.headers["Content-Type"]
-    said.update(plain(headers))
+        kind = built.headers["Content-Type"]
+    said: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict(session.headers)
+    said.update(plain(headers, kind))
     body = built.body.encode() if isinstance(built.body, str) else built.body
     fields = tuple((name, as_text(value)) for name, value in said.items())
     request = Request(method.upper(), url, fields, body)
