@@ -68,8 +68,8 @@ class Matcher:
         if not nodes:
             yield at
             return
-        for behind in self._node(nodes[0], at):
-            yield from self._sequence(nodes[1:], behind)
+        for after in self._node(nodes[0], at):
+            yield from self._sequence(nodes[1:], after)
 
     def _node(self, node: Any, at: int) -> Iterator[int]:
         self.steps += 1
@@ -99,18 +99,18 @@ class Matcher:
             raise NotImplementedError(kind)
 
     def _first(self, found: Iterator[int]) -> Iterator[int]:
-        for behind in found:
-            yield behind
+        for after in found:
+            yield after
             return
 
     def _greedy(self, least: int, most: int, what: Any, at: int) -> Iterator[int]:
         places = [at]
         further = [self._sequence(what.data, at)]
         while places:
-            behind = next(further[-1], None) if len(places) <= most else None
-            if behind is not None and behind > places[-1]:
-                places.append(behind)
-                further.append(self._sequence(what.data, behind))
+            after = next(further[-1], None) if len(places) <= most else None
+            if after is not None and after > places[-1]:
+                places.append(after)
+                further.append(self._sequence(what.data, after))
                 continue
             further.pop()
             place = places.pop()
@@ -122,10 +122,10 @@ class Matcher:
         for count in range(min(int(most), len(self._text)) + 1):
             if count >= least:
                 yield at
-            behind = next(self._sequence(what.data, at), None)
-            if behind is None:
+            after = next(self._sequence(what.data, at), None)
+            if after is None:
                 return
-            at = behind
+            at = after
 
     def _look(self, what: Any, at: int, *, wanted: bool) -> Iterator[int]:
         direction, inner = what

@@ -142,7 +142,7 @@ def test_thinking_goes_back_with_calls_where_it_must(service: str) -> None:
     assert "reasoning_content" not in message([Reasoning("Hm"), Token("a"), *END], dialect)
 
 
-def test_gemini_behind_openai_has_its_signatures_back() -> None:
+def test_gemini_after_openai_has_its_signatures_back() -> None:
     extra = {"google": {"thought_signature": "sig"}}
     call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}
     delta = {"role": "assistant", "tool_calls": [{**call, "extra_content": extra}]}

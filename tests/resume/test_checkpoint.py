@@ -187,7 +187,7 @@ def test_by_replay() -> None:
     )
 
 
-def test_what_a_replay_holds_is_not_behind_us() -> None:
+def test_what_a_replay_holds_is_not_after_us() -> None:
     ways = ("last_event_id", "replay")
     running = session("sse", strategies=ways)
     busy = 'event: error\ndata: {"error":{"type":"overloaded_error","message":"busy"}}\n\n'
@@ -258,7 +258,7 @@ def test_events_are_counted_however_their_lines_end(end: str) -> None:
     for piece, text in zip(pieces, "ab", strict=True):
         play(running, f"Token(text='{text}')")
         at += len(piece)
-        # A LF behind its CR is no part of the event: sent again, it is an empty line.
+        # A LF after its CR is no part of the event: sent again, it is an empty line.
         assert running.checkpoint(0).cursor == Cursor("bytes", at - len(end) + 1)
 
 
@@ -290,7 +290,7 @@ def test_before_anything() -> None:
     play(session("sse", checkpoint=stored(running)), OPEN)
 
 
-# --- what came behind the last place ---
+# --- what came after the last place ---
 
 
 def test_what_has_no_id_is_told_once() -> None:
@@ -317,7 +317,7 @@ def test_a_service_that_goes_on_elsewhere() -> None:
         "read",
         data("data: there\n\n"),
         "close",
-        "vendor error: asked to go on behind id 'a-0', the service sent something else than it had"
+        "vendor error: asked to go on after id 'a-0', the service sent something else than it had"
         " sent there before; nothing of that was delivered. A service that goes on elsewhere should"
         " name the place of every event",
         "ended: vendor",
@@ -525,7 +525,7 @@ def test_a_cursor_of_another_stream(cursor: Cursor) -> None:
         cursor=cursor,
         begun=True,
     )
-    with pytest.raises(CheckpointError, match="goes on behind bytes: it is of another stream"):
+    with pytest.raises(CheckpointError, match="goes on after bytes: it is of another stream"):
         session("llamacpp", asked, checkpoint=checkpoint)
 
 

@@ -112,7 +112,7 @@ def test_a_restart_of_a_body_that_is_over() -> None:
     play(running, SOURCE, head(), "read", data(ONE), EOF, RESTART, "close", A, AGAIN)
 
 
-def test_a_restart_behind_the_terminator_asks_for_nothing() -> None:
+def test_a_restart_after_the_terminator_asks_for_nothing() -> None:
     done = "id: 1\ndata: [DONE]\n\n"
     play(session("sse"), "open POST /answer", head(), "read", data(done), RESTART)
     running = session("sse")
@@ -233,7 +233,7 @@ def test_a_redirect_to_what_is_no_url() -> None:
     )
 
 
-def test_a_redirect_without_a_place_behind_an_id() -> None:
+def test_a_redirect_without_a_place_after_an_id() -> None:
     running = session("event-stream", get())
     play(running, *BEGUN, lost(), "close", "reconnecting 1 by last_event_id: transport", *SLEPT)
     play(running, "open GET /events Last-Event-ID: 1", place(301, ""), "close")
@@ -430,7 +430,7 @@ def test_ids_that_begin_anew_are_followed() -> None:
     play(running, "open GET /events Last-Event-ID: 1")
 
 
-def test_behind_a_checkpoint_the_ids_alone_are_known() -> None:
+def test_after_a_checkpoint_the_ids_alone_are_known() -> None:
     running = session("event-stream", get())
     play(running, SOURCE, head(), "read", data(ONE + TWO), A, B)
     stored = running.checkpoint(0)

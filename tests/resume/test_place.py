@@ -23,7 +23,7 @@ SSE = get_dialect("sse").resumption
 
 
 def frames(*told: str | None) -> list[Frame]:
-    """Frames by their ids, each with what it says behind ``=``, or with ``x``."""
+    """Frames by their ids, each with what it says after ``=``, or with ``x``."""
     made: list[Frame] = []
     for one in told:
         id, _, said = (one or "").partition("=")
@@ -32,7 +32,7 @@ def frames(*told: str | None) -> list[Frame]:
 
 
 def place(*ids: str) -> Place:
-    """Behind these, on a new connection."""
+    """After these, on a new connection."""
     made = Place(SSE)
     for frame in frames(*ids):
         assert not made.was_delivered(frame)
@@ -80,7 +80,7 @@ def test_ids(before: list[str], again: list[str | None], expected: list[str | No
     assert new(place(*before), *again) == expected
 
 
-def test_what_stands_behind_an_old_place_is_compared_too() -> None:
+def test_what_stands_after_an_old_place_is_compared_too() -> None:
     made = Place(SSE)
     for frame in frames("1=a", None, "2=c"):
         made.was_delivered(frame)
@@ -177,7 +177,7 @@ def test_from_the_beginning_more_is_known_than_is_remembered() -> None:
 
 
 def test_an_id_that_comes_alone_says_nothing() -> None:
-    """What carries it comes behind it."""
+    """What carries it comes after it."""
     made = Place(SSE)
     made.delivered(Cursor("id", "1"))
     made.reconnected()
@@ -250,7 +250,7 @@ def test_the_count_does_not_depend_on_how_it_is_cut(
 
 
 def counted(resumption: Resumption, *events: bytes) -> CountedPlace:
-    """Behind these."""
+    """After these."""
     made = CountedPlace(resumption)
     for event in events:
         for _, cursor in made.cut(event):
@@ -310,7 +310,7 @@ def test_events_that_are_all_alike_prove_nothing() -> None:
         assert again(made, b"".join([*MANY, *said[1:], b"new\n\n"])) == []
 
 
-def test_behind_a_checkpoint_all_is_asked_for() -> None:
+def test_after_a_checkpoint_all_is_asked_for() -> None:
     first = counted(COUNTED_EVENTS, *MANY)
     made = CountedPlace(COUNTED_EVENTS, first.cursor, first.evidence.kept)
     assert made.asks.value == 0
@@ -335,8 +335,8 @@ def test_every_event_is_counted_whatever_ends_its_lines(end: bytes) -> None:
         ends = [
             value for _, value in pieces(CountedPlace(COUNTED_BYTES), *chunks) if value is not None
         ]
-        behind = (end + end)[: len(end) + 1]
-        assert ends == [at.end() for at in re.finditer(re.escape(behind), wire)]
+        after = (end + end)[: len(end) + 1]
+        assert ends == [at.end() for at in re.finditer(re.escape(after), wire)]
 
 
 # --- all of it asked for again ---
@@ -386,7 +386,7 @@ def test_what_is_new_before_the_place_came_is_another_answer() -> None:
     assert [made.was_delivered(one) for one in (told[3], told[5])] == [True, True]
     assert made.doubt is not None
     made.reconnected(asked_for_all=True)
-    assert not made.was_delivered(told[5]), "it goes on exactly behind the place"
+    assert not made.was_delivered(told[5]), "it goes on exactly after the place"
 
 
 # --- event sources ---

@@ -1,4 +1,4 @@
-"""What each dialect sends to go on behind a cursor: a request in, a request out."""
+"""What each dialect sends to go on after a cursor: a request in, a request out."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_white_space_that_the_model_did_not_see(
     assert joined(before, new, stripped=stripped)[0] == shown
 
 
-def test_white_space_behind_an_overlap_is_not_said_twice() -> None:
+def test_white_space_after_an_overlap_is_not_said_twice() -> None:
     before = "One. We went to the old market place\n\n"
     new = "We went to the old market place\n\nThen"
     assert joined(before, *new)[0] == before + "Then"

@@ -115,7 +115,7 @@ def test_another_try_reads_another_answer() -> None:
     )
 
 
-def test_a_place_is_gone_on_behind_though_nothing_came_there() -> None:
+def test_a_place_is_gone_on_after_though_nothing_came_there() -> None:
     """The service made a response: asked once more it would make a second one."""
     asked = post("/v1/responses", b'{"background":true,"stream":true}')
     opened = 'open POST /v1/responses {"background":true,"stream":true}'
@@ -421,7 +421,7 @@ def test_replay_of_another_answer_takes_the_old_one_back() -> None:
     )
 
 
-def test_what_a_replay_holds_is_not_behind_us() -> None:
+def test_what_a_replay_holds_is_not_after_us() -> None:
     """Whatever comes in between, the next connection asks anew, too."""
     play(
         session("sse", strategies=BOTH),
@@ -1095,7 +1095,7 @@ def test_an_effect_that_was_answered_twice() -> None:
 
 
 def test_a_name_of_several_places_is_none_to_go_on_from() -> None:
-    """Asked for it, the service may go on behind any of them."""
+    """Asked for it, the service may go on after any of them."""
     running = session("sse")
     play(
         running,
@@ -1125,7 +1125,7 @@ def test_another_answer_is_never_joined(dialect: str) -> None:
     play(running, "reconnecting 1 by last_event_id: truncated", *SLEPT)
     play(running, "open POST /answer Last-Event-ID: 1", head(), "read")
     play(running, data("".join(other) + "data: [DONE]\n\n"), "close")
-    play(running, "vendor error: asked to go on behind id '1', the service sent something else...")
+    play(running, "vendor error: asked to go on after id '1', the service sent something else...")
     assert isinstance(effect := running.next_effect(0), Ended)
     assert effect.error is not None
     assert effect.error.recovery is Recovery.RETRY
@@ -1234,7 +1234,7 @@ def ends(running: Session) -> list[Event]:
     return events
 
 
-def test_one_that_stays_so_is_told_and_nothing_is_done_behind_it() -> None:
+def test_one_that_stays_so_is_told_and_nothing_is_done_after_it() -> None:
     running = session("positioned", retry=RetryPolicy(initial_delay=0, max_attempts=1))
     play(running, OPEN, head(), "read", data(told(0, "a") + BAD), "Token(text='a')", "close")
     play(running, "reconnecting 1 by cursor: truncated", *SLEPT)
@@ -1286,7 +1286,7 @@ def test_what_a_replay_held_is_handed_out_in_linear_time() -> None:
     assert isinstance(running._machine.effects._effects, deque)
 
 
-def test_a_place_of_a_replay_counts_behind_what_was_said_again() -> None:
+def test_a_place_of_a_replay_counts_after_what_was_said_again() -> None:
     """Between it and there was text that was delivered before: it is not a tail of the place."""
     running = session("sse", strategies=BOTH)
     play(running, *BEGUN, data("data: you\n\n" + BUSY), YOU, "close")

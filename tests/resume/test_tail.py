@@ -1,4 +1,4 @@
-"""`Tail`: what came behind the last place is left out when it comes again, and nothing else is."""
+"""`Tail`: what came after the last place is left out when it comes again, and nothing else is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tokenwire.resume.tail import Tail
 
 
 def tail(*delivered: Event, head: tuple[Event, ...] = ()) -> Tail:
-    """On a new connection, behind these."""
+    """On a new connection, after these."""
     made = Tail()
     for event in head:
         made.begin(event)
@@ -107,7 +107,7 @@ def test_a_second_break_before_all_was_said_again() -> None:
     assert received(made, Token("abcd")) == [Token("d")]
 
 
-def test_behind_the_next_place_nothing_is_expected() -> None:
+def test_after_the_next_place_nothing_is_expected() -> None:
     made = tail(Token("ab"))
     made.cursor_moved()
     made.reconnected(asked_for_all=False)

@@ -192,7 +192,7 @@ def shown(request: Request) -> str:
 
 
 def followed(running: Session, headers: dict[str, str], wire: bytes, *, clean: bool) -> list[str]:
-    """The requests behind the first one, each of which brings nothing."""
+    """The requests after the first one, each of which brings nothing."""
     asked: list[str] = []
     while not isinstance(effect := running.next_effect(0.0), Ended):
         match effect:
@@ -230,13 +230,13 @@ def test_without_any_sign_another_try_is_free() -> None:
         assert followed(running, {}, wire, clean=True) == ["POST /answer"], wire
 
 
-# --- every dialect, behind each event that comes before the first token ---
+# --- every dialect, after each event that comes before the first token ---
 
 ALL = [*available_dialects(), *available_profiles()]
 
 
 def beginnings(name: str) -> Iterator[bytes]:
-    """Wires that end behind a sign and before any text."""
+    """Wires that end after a sign and before any text."""
     signs: list[Event] = [Started("answer-1", "m"), Usage(input_tokens=3), Finished(0, "stop")]
     for sign in signs:
         try:
@@ -573,7 +573,7 @@ def test_a_name_that_the_request_had_is_no_sign() -> None:
 
 
 def requests_of(running: Session, wires: Iterator[bytes], *, most: int) -> int:
-    """How often a service is asked that breaks each answer off behind the next of these wires."""
+    """How often a service is asked that breaks each answer off after the next of these wires."""
     asked = 0
     while asked <= most and not isinstance(effect := running.next_effect(0.0), Ended):
         match effect:

@@ -1,6 +1,6 @@
 """Exactly once for every dialect that can be resumed, wherever a connection breaks or a process ends.
 
-A service keeps one rich answer, and goes on with it behind any place that its dialect can name: at
+A service keeps one rich answer, and goes on with it after any place that its dialect can name: at
 every event or at every third, with any line ends, exactly there or with too much before it.
 """
 
@@ -140,20 +140,20 @@ class Service:
 
     @staticmethod
     def _reconnect(request: Request, cursor: Cursor, known: Known) -> Request | None:
-        return None if cursor.value is None else request.with_header("behind", str(cursor.value))
+        return None if cursor.value is None else request.with_header("after", str(cursor.value))
 
     def body(self, request: Request) -> bytes:
-        behind = request.header("behind")
-        if behind is None:
+        after = request.header("after")
+        if after is None:
             return self.wire
-        if behind == str(self.resumption.beginning):
+        if after == str(self.resumption.beginning):
             # OpenAI leaves out the event of number 0, which only says the id.
             return b"".join(self.units[self.kind == "sequence" :])
         if self.kind == "bytes":
-            return self.wire[int(behind) :]
+            return self.wire[int(after) :]
         if self.kind == "events":
-            return b"".join(self.units[int(behind) :])
-        begin = self.places[behind] + 1
+            return b"".join(self.units[int(after) :])
+        begin = self.places[after] + 1
         less = {"exact": 0, "inclusive": 1, "restart": begin}[self.resent]
         return b"".join(self.units[begin - less :])
 
@@ -216,7 +216,7 @@ def resumed(
 
 
 def said(events: list[Event], *, counts: bool = False) -> list[Event]:
-    """Without what every connection may tell, and the counts behind the last choice.
+    """Without what every connection may tell, and the counts after the last choice.
 
     Some answers are complete without those, wherever their body ends.
     """
@@ -249,7 +249,7 @@ def test_a_cut_at_every_byte(name: str, end: bytes) -> None:
 @pytest.mark.parametrize("name", ENDING)
 @pytest.mark.parametrize("resent", ["exact", "inclusive", "restart"])
 @pytest.mark.parametrize(("every", "first"), [(1, 0), (3, 0), (3, 2)])
-def test_a_cut_behind_every_event_and_another_soon_after(
+def test_a_cut_after_every_event_and_another_soon_after(
     name: str, resent: Resent, every: int, first: int
 ) -> None:
     service = Service(name, every=every, first=first, resent=resent)
@@ -274,7 +274,7 @@ def is_cut_before_any_place(came: list[Event], whole: list[Event]) -> bool:
 @pytest.mark.parametrize("name", ENDING)
 @pytest.mark.parametrize("size", [11, 1 << 16])
 @pytest.mark.parametrize(("every", "first"), [(1, 0), (3, 0)])
-def test_taken_over_behind_every_event(name: str, size: int, every: int, first: int) -> None:
+def test_taken_over_after_every_event(name: str, size: int, every: int, first: int) -> None:
     """By a process whose decoder has not seen what came before."""
     service = Service(name, every=every, first=first)
     events = unbroken(service.dialect, service.wire)
@@ -293,7 +293,7 @@ def test_taken_over_in_the_middle_by_one_whose_connection_breaks_too(name: str) 
         assert came == whole or is_cut_before_any_place(came, whole), service.wire[:cut]
 
 
-def test_a_parser_behind_another_that_was_read_only_at_its_end() -> None:
+def test_a_parser_after_another_that_was_read_only_at_its_end() -> None:
     first = StreamParser("positioned")
     first.receive_data(b'data: {"token":"a","position":0}\n\ndata: {"token":"b","position":1}')
     first.receive_eof()

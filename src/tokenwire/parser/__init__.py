@@ -1,4 +1,4 @@
-"""`StreamParser`: bytes in, typed events out, behind h11's face.
+"""`StreamParser`: bytes in, typed events out, with the face of h11.
 
 It holds a framer, a dialect's decoder and the state table together. Framing is eager and bounded by
 the chunk; a frame is decoded when its events are asked for. Decided here: in which order events are
@@ -420,7 +420,7 @@ class StreamParser:
         self._staying = STAYING[state]  # no event does where nothing may follow
         self._ahead = NOTHING_AHEAD
         if state is _OPEN:
-            # A place may have passed before, or been held back behind what could not be read.
+            # A place may have passed before, or been held back after what could not be read.
             placed = self._cursor is not None or self._ending.unreadable is not None
             if self._read_cursor is None and not placed:
                 intake = self._intake

@@ -74,7 +74,7 @@ class ContinuationError(LocalProtocolError):
 
     Attributes:
         obstacle: Why. ``empty``: there is no text yet, send the first request again. ``finished``:
-            it ended by itself. ``tool_call``, ``reasoning``: it broke off inside of one, or behind,
+            it ended by itself. ``tool_call``, ``reasoning``: it broke off inside of one, or after,
             where no text can go on. ``refusal``: the model declined. ``choices``: there are several
             answers. ``format``: a form was asked for, as JSON is, that a rest cannot have.
             ``request``: the body has no turns and no prompt to go on from, or not this method.
@@ -235,7 +235,7 @@ def _check_choice(choice: Choice) -> None:
         )
     last = choice.last
     if isinstance(last, Reasoning) or (isinstance(last, Data) and "redacted" in last.kind):
-        raise ContinuationError("reasoning", "the answer broke off in its thinking, or behind it")
+        raise ContinuationError("reasoning", "the answer broke off in its thinking, or after it")
     if choice.finish_reason in _ENDED:
         raise ContinuationError("finished", f"the answer ended: {choice.finish_reason}")
 

@@ -29,7 +29,7 @@ _SIZE: Final = 6  # bytes of the digest of an event
 _OVERLAP: Final = 16
 
 # A blank line after one that is not; further blank lines end no more events. It ends at its first
-# byte: a LF behind its CR ends nothing, wherever the chunk does.
+# byte: a LF after its CR ends nothing, wherever the chunk does.
 _ENDS_EVENT: Final = re.compile(rb"[^\r\n](?:\r\n|\r(?!\n)|\n)[\r\n]")
 _LOOK_BACK: Final = 3  # bytes of it that may stand in the chunk before
 

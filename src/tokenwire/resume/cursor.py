@@ -42,7 +42,7 @@ def checked(cursor: Cursor | None, resumption: Resumption | None) -> Cursor:
     if cursor.kind != start.kind or (is_name and start.kind in COUNTED):
         raise CheckpointError(
             f"the checkpoint's cursor is {cursor.kind} {cursor.value!r:.80}, and this dialect"
-            f" goes on behind {start.kind}: it is of another stream; ask for the answer anew"
+            f" goes on after {start.kind}: it is of another stream; ask for the answer anew"
         )
     return cursor
 
@@ -61,7 +61,7 @@ def differs(cursor: Cursor) -> Error:
     """What the service sent is not what was delivered after this place already."""
     return Error(
         "vendor",
-        f"asked to go on behind {cursor.kind} {cursor.value!r:.80}, the service sent"
+        f"asked to go on after {cursor.kind} {cursor.value!r:.80}, the service sent"
         " something else than it had sent there before; nothing of that was delivered. A"
         " service that goes on elsewhere should name the place of every event",
         recovery=Recovery.RETRY,

@@ -38,7 +38,7 @@ class Join(Struct, frozen=True, kw_only=True):
     Attributes:
         overlap: Code points at the front of the new text that were left out: they repeat the end
             of the old one, or are white space before such a repetition. White space that is said
-            once more behind them is left out too, and not counted.
+            once more after them is left out too, and not counted.
         confidence: From 0 to 1: how sure it is that this is what the model meant.
         verdict: ``append``: the new text is the rest of the answer. ``replay``: it is the whole
             answer anew, given from its first code point; skip it while it equals what was shown.
@@ -77,7 +77,7 @@ class Seam:
       ``1`` and ``100`` may be 1100.
     - `` Paris is`` begins it again with its space. The overlap is left out if it has three letters
       or more, and the cut word is no word of its own that stands before: ``the`` and `` theatre``.
-    - ``market place`` behind ``market place`` repeats words. It takes 12 letters to be an echo
+    - ``market place`` after ``market place`` repeats words. It takes 12 letters to be an echo
       after a prefill, and 8 after an instruction, for models do write ``very very``; from 8 to 12
       it is doubtful. If the same passage stands in the old text twice, as in tables and code,
       nothing is left out, and that is doubtful too.
@@ -133,7 +133,7 @@ class Seam:
         self._begins_once = begin.find(self._begin, 1) < 0
         self._held: list[str] = []
         self._count = 0
-        self._count_led = 0  # behind the white space that it begins with
+        self._count_led = 0  # after the white space that it begins with
         self._anew = 0  # of those, how many equal the beginning of the old text
         self._search = Search(self._end.text)
         self._search_led = Search(self._end.text)
@@ -167,7 +167,7 @@ class Seam:
             return True  # so much white space
         may_begin_anew = self._anew == self._count_led < _ANEW
         is_over = self._search.is_over and self._search_led.is_over and not may_begin_anew
-        # An overlap is judged by what stands behind it.
+        # An overlap is judged by what stands after it.
         return (
             is_over
             and self._count > self._search.matched

@@ -23,7 +23,7 @@ Gap: TypeAlias = Literal[
 # Latin and Greek, CJK, Devanagari, Arabic and Urdu, Armenian, Ethiopic, Burmese, Khmer, Tibetan.
 _STOPS: Final = ".!?…\u037e‼⁇⁈⁉‽。！？．｡︒﹒﹖﹗।॥؟۔։።፧፨။៕៚།"
 
-# These end a sentence without a space behind them.
+# These end a sentence without a space after them.
 _DENSE_STOPS: Final = "。！？．｡︒"
 
 _SEPARATORS: Final = frozenset(",;:-‐‑–—/\\=+&<|，、；：،؛՝፣፤፥၊")
@@ -37,7 +37,7 @@ _QUOTES: Final = {
     **dict.fromkeys("«»", "«"),
 }
 
-# What may stand behind a stop: ends of quotes, brackets and emphasis.
+# What may stand after a stop: ends of quotes, brackets and emphasis.
 _SPACES: Final = " \u00a0\u202f"  # French ones, before the end of a quotation
 _CLOSERS: Final = "".join(sorted(_CLOSING)) + "".join(_QUOTES) + "'’‘*_~`"
 
@@ -73,11 +73,11 @@ def why_incomplete(text: str) -> tuple[Gap, ...]:
     - ``quote``: a quotation is open there. Apostrophes are not looked at, nor is ``5"``.
     - ``marker``: the last line is a heading, or the bare marker of a list item.
     - ``separator``: it ends in a comma, a colon, a dash, an operator, or in half a table row.
-    - ``word``: it ends right behind a letter or digit: a cut word cannot be told from a whole one.
+    - ``word``: it ends right after a letter or digit: a cut word cannot be told from a whole one.
     - ``sentence``: it ends otherwise without a stop.
 
     A stop is a full stop, question or exclamation mark or ellipsis of any script, also with closing
-    quotes, brackets or emphasis behind it. Complete without one are: a JSON document, a closed
+    quotes, brackets or emphasis after it. Complete without one are: a JSON document, a closed
     fenced block, a table row, a closing tag, a ``$$`` formula, an emoji or other symbol, and Thai
     and Lao, which have no stop.
     """
@@ -88,7 +88,7 @@ def why_incomplete(text: str) -> tuple[Gap, ...]:
         return ("character",)
     if shown[0] in "{[" and _is_json(shown):
         return ()
-    prose = _behind_code(shown)
+    prose = _after_code(shown)
     if prose is None:
         return ("code",)
     if not prose.strip():
@@ -117,7 +117,7 @@ def last_sentences(text: str, max_chars: int) -> str:
     """The end of a text, from the beginning of a sentence on: what a model is told to go on from.
 
     As many of the last sentences as fit into `max_chars` code points, with the one that is not
-    complete. A sentence begins behind a stop and white space, behind a stop of Chinese or Japanese,
+    complete. A sentence begins after a stop and white space, after a stop of Chinese or Japanese,
     and on a new line, so that the marker of a fenced block stays whole. Where no sentence begins
     there it is words, and where no word begins, characters: never from between a letter and its
     accents, the halves of a surrogate pair, or the marks of a fence.
@@ -156,10 +156,10 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _behind_code(text: str) -> str | None:
-    """What stands behind the last fenced block; None inside one. CommonMark's rules, in short."""
+def _after_code(text: str) -> str | None:
+    """What stands after the last fenced block; None inside one. CommonMark's rules, in short."""
     fence = ""
-    at = behind = 0
+    at = after = 0
     for line in text.split("\n"):
         at += len(line) + 1
         found = _FENCE.match(line)
@@ -170,8 +170,8 @@ def _behind_code(text: str) -> str | None:
             # Three backticks with more of them on the same line are a code span.
             fence = "" if run[0] == "`" and "`" in rest else run
         elif run.startswith(fence) and not rest.strip():
-            fence, behind = "", at
-    return None if fence else text[behind:]
+            fence, after = "", at
+    return None if fence else text[after:]
 
 
 def _open_in(paragraph: str) -> list[Gap]:
