@@ -55,7 +55,7 @@ class SessionOptions(TypedDict, total=False):
 class Options(SessionOptions, total=False):
     """What ``stream`` of an adapter takes besides the request: those of `Session`, and ``errors``.
 
-    ``errors="raise"`` turns a fatal `Error` into `StreamError` behind all that came; ``"yield"``
+    ``errors="raise"`` turns a fatal `Error` into `StreamError` after all that came; ``"yield"``
     hands it out as the last event.
     """
 
@@ -94,7 +94,7 @@ class _AnyAnswer(Generic[_Transport]):
         self._work = WORK  # that is left before others have their turn, in a loop
 
     def checkpoint(self) -> Checkpoint:
-        """Where the answer stands, behind the last event that was handed out.
+        """Where the answer stands, after the last event that was handed out.
 
         Another answer for the same request goes on from it, in this process or another.
         """
@@ -110,7 +110,7 @@ class _AnyAnswer(Generic[_Transport]):
             self._transport.wake()
 
     def restart(self) -> None:
-        """Drop the connection and connect again at once, behind what was delivered.
+        """Drop the connection and connect again at once, after what was delivered.
 
         What has been received is delivered first, and then a `Reconnecting` without a cause. It may
         be called at any time, from any thread or task; between connections it only ends the wait,

@@ -180,7 +180,7 @@ class Choice:
     def to_message(self, dialect: Dialect | str | None = None) -> dict[str, Any]:
         """This answer as a message of the assistant, for the messages of the next request.
 
-        For a loop of tool calls: append it, and behind it what each tool said.
+        For a loop of tool calls: append it, and after it what each tool said.
 
         Args:
             dialect: Which API's message it is to be; ``None``: that of the one that answered.

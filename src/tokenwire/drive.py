@@ -167,7 +167,7 @@ class EventStream(TextStream):
     """An iterator of events; made by `iter_events`.
 
     Attributes:
-        parser: The parser behind it, for ``parser.cursor`` and the like.
+        parser: The parser that it drives, for ``parser.cursor`` and the like.
     """
 
     def __init__(
@@ -295,7 +295,7 @@ class AsyncEventStream(AsyncTextStream):
     """An async iterator of events; made by `aiter_events`.
 
     Attributes:
-        parser: The parser behind it, for ``parser.cursor`` and the like.
+        parser: The parser that it drives, for ``parser.cursor`` and the like.
     """
 
     def __init__(

@@ -115,7 +115,7 @@ class _TextOfChoice:
         self._choice = Choice()
 
     def take(self, event: Event) -> str:
-        """What to show for this event behind what was shown before.
+        """What to show for this event after what was shown before.
 
         Raises:
             StreamError: It is a fatal `Error`; or text is taken back, which cannot be shown so.

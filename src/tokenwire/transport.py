@@ -101,7 +101,7 @@ class Transport(AnyTransport, Protocol):
         ...
 
     def close(self, complete: bool) -> None:
-        """Close the response, if one is open. Behind a complete answer its end may be read."""
+        """Close the response, if one is open. After a complete answer its end may be read."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -126,7 +126,7 @@ class AsyncTransport(AnyTransport, Protocol):
         ...
 
     async def close(self, complete: bool) -> None:
-        """Close the response, if one is open. Behind a complete answer its end may be read."""
+        """Close the response, if one is open. After a complete answer its end may be read."""
         ...
 
     async def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Every client in every colour behind one function: open a response, read its events to the end."""
+"""Every client in every colour as one function: open a response, read its events to the end."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Peer:
             self._connection.sendall(piece)
 
     def end(self) -> None:
-        """Say that nothing follows, as a server does behind a close-delimited body."""
+        """Say that nothing follows, as a server does after a close-delimited body."""
         try:
             self._connection.shutdown(socket.SHUT_WR)
         except OSError:  # the client has left

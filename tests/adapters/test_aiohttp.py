@@ -63,7 +63,7 @@ async def test_a_connection_that_ends_before_the_body_was_read(
         assert [event async for event in events] == [Token("Hello"), Done("stop")]
 
 
-async def test_framing_that_cannot_be_read_behind_data_that_was_not(server: LiveServer) -> None:
+async def test_framing_that_cannot_be_read_after_data_that_was_not(server: LiveServer) -> None:
     came = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -104,7 +104,7 @@ class Conversation:
         self.url = server.play(self._script)
         self._came = threading.Semaphore(0)
         self.idle: threading.Event | None = None
-        """Set it to break the connection behind the answer."""
+        """Set it to break the connection after the answer."""
 
     def _script(self, peer: Peer) -> None:
         peer.send(head(STREAM, "Transfer-Encoding: chunked") + chunk(HELLO))

@@ -29,7 +29,7 @@ HELD_BACK = {
     "between CR and LF": cut(*(end - 1 for end in ENDS)),
     "in a field name": cut(*(end + 2 for end in ENDS)),
     "inside a character": cut(
-        *(end + 7 for end in ENDS[:-1]),  # behind b"data: " and one byte
+        *(end + 7 for end in ENDS[:-1]),  # after b"data: " and one byte
         ENDS[-1] + 3,
     ),
 }

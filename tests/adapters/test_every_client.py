@@ -62,7 +62,7 @@ CODED: dict[str, tuple[str, bytes]] = {
         gzip.compress(WHOLE[:20]) + b"\0" * 99 + gzip.compress(WHOLE[20:]),
     ),
     "an empty member": ("x-gzip", gzip.compress(b"") + gzip.compress(WHOLE)),
-    "what stands behind": ("gzip", gzip.compress(WHOLE) + b"garbage"),
+    "what stands after": ("gzip", gzip.compress(WHOLE) + b"garbage"),
     "deflate": ("deflate", zlib.compress(WHOLE)),
     "raw deflate": ("deflate", raw_deflate(WHOLE)),
     "one in another": ("deflate, gzip", gzip.compress(zlib.compress(WHOLE))),

@@ -71,7 +71,7 @@ def read_error(client: Client, url: str) -> Error:
         pytest.param(CHUNKED + chunk(HELLO), id="at the start of a chunk"),
         pytest.param(CHUNKED + b"ffff\r\n" + HELLO, id="in a chunk"),
         pytest.param(CHUNKED + chunk(HELLO) + b"f", id="in a chunk's size"),
-        pytest.param(CHUNKED + chunk(HELLO)[:-1], id="behind a chunk"),
+        pytest.param(CHUNKED + chunk(HELLO)[:-1], id="after a chunk"),
         pytest.param(head(STREAM, "Content-Length: 1000") + HELLO, id="in a known length"),
     ],
 )

@@ -165,7 +165,7 @@ async def test_the_wrong_moment_is_told_at_once(server: LiveServer) -> None:
             aiter_events(connection, sent, "sse")
 
 
-# --- the connection behind it ---
+# --- the connection after it ---
 
 
 async def test_the_next_request_may_begin_before_the_stream_is_left(server: LiveServer) -> None:
@@ -199,7 +199,7 @@ async def test_the_end_of_a_body_is_not_waited_for_in_vain(
             await sent.receive()
 
 
-async def test_a_connection_that_breaks_behind_the_answer(server: LiveServer) -> None:
+async def test_a_connection_that_breaks_after_the_answer(server: LiveServer) -> None:
     """Nothing of the answer is missing."""
     url = server.send(CHUNKED + chunk(HELLO + DONE), end=True)
     async with asked(url) as (connection, sent):

@@ -273,7 +273,7 @@ async def test_cancelled_while_the_caller_waits_for_something_else(
 
 @pytest.mark.anyio
 @every_async
-async def test_cancelled_behind_the_answer(
+async def test_cancelled_after_the_answer(
     server: LiveServer, opener: AsyncOpener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the adapter waits for the end of the body."""
@@ -345,7 +345,7 @@ def test_a_body_without_an_end_is_not_waited_for(client: Client, server: LiveSer
     assert client.read(Reading(server.play(script))) == [Token("Hello"), Done("stop")]
 
 
-def test_heartbeats_behind_the_answer_do_not_hold_it(client: Client, server: LiveServer) -> None:
+def test_heartbeats_after_the_answer_do_not_hold_it(client: Client, server: LiveServer) -> None:
     def script(peer: Peer) -> None:
         peer.send(CHUNKED + chunk(HELLO + DONE))
         try:

@@ -75,7 +75,7 @@ class Client(Struct, frozen=True):
     """A client in one colour.
 
     Attributes:
-        read: Ask with these arguments; what came, and the answer behind it.
+        read: Ask with these arguments; what came, and the answer after it.
     """
 
     name: str
@@ -188,7 +188,7 @@ def test_an_answer_over_several_drops_is_equal(every: Client, service: str, quer
         assert reconnects(events) == (2 if "502" in query else 0)
 
 
-def test_behind_the_last_event_id(every: Client, service: str) -> None:
+def test_after_the_last_event_id(every: Client, service: str) -> None:
     url = f"{service}/sse?ids=1&fail=drop&after=3&case={every.name}"
     events, _ = every.read("POST", url, json={}, dialect="sse", retry=AT_ONCE)
     assert text_of(events) == TEXT

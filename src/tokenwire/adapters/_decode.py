@@ -132,7 +132,7 @@ class _Inflater:
             return None
         if data.startswith(_GZIP):
             window = _GZIP_WINDOW
-        elif self._ended:  # nobody minds what stands behind the last one
+        elif self._ended:  # nobody minds what stands after the last one
             self._over = True
             return None
         elif data[0] & 0x0F == zlib.DEFLATED and int.from_bytes(data[:2], "big") % 31 == 0:

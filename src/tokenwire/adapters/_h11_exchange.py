@@ -99,7 +99,7 @@ class Exchange:
         self._left = False
 
     async def head(self) -> Head:
-        """The response's head, behind informational ones; the fields of one name are joined."""
+        """The response's head, after informational ones; the fields of one name are joined."""
         while not isinstance(event := await self._next_event(), h11.Response):
             pass
         headers: dict[str, str] = {}

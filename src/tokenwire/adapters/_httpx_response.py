@@ -33,7 +33,7 @@ _OF_HTTP2: Final = (
 
 _NAMES: Final = ("httpx", "httpx2")
 
-# Seconds to wait for the body's end behind a complete answer, without which a connection is not
+# Seconds to wait for the body's end after a complete answer, without which a connection is not
 # reused. It mostly comes in the same packet, but it need not come.
 _GRACE: Final = 0.1
 
@@ -72,7 +72,7 @@ def run_out(
     raw: Iterator[bytes],
     failures: Failures,
 ) -> None:
-    """Look for the body's end behind a complete answer: its connection is reused then."""
+    """Look for the body's end after a complete answer: its connection is reused then."""
     network = response.extensions.get("network_stream")
     connected = network.get_extra_info("socket") if network is not None else None
     if connected is None or not response.http_version.startswith("HTTP/1"):

@@ -68,7 +68,7 @@ def body_of(json: Any, content: Any, data: Form | None) -> tuple[bytes | None, s
 
 
 def with_params(url: str, params: Params | None) -> str:
-    """A URL with these parameters behind those that it has."""
+    """A URL with these parameters after those that it has."""
     if not params:
         return url
     parts = urlsplit(url)

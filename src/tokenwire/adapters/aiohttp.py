@@ -62,7 +62,7 @@ _HINTS: Final = {
     "read_bufsize": "set it on the session",
     "server_hostname": "set it on the session's connector",
 }
-_GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
+_GRACE: Final = 0.1  # seconds to wait for the body's end after a complete answer; see httpx.py
 
 
 def aiter_events(

@@ -57,7 +57,7 @@ _HINTS: Final = {
     **dict.fromkeys(("proxy", "proxies", "cert"), _CONNECTS),
     **dict.fromkeys(("ssl", "verify"), "give the client an ssl_context"),
 }
-_GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
+_GRACE: Final = 0.1  # seconds to wait for the body's end after a complete answer; see httpx.py
 
 
 def aiter_events(
@@ -202,7 +202,7 @@ def astream(
         method: ``"POST"``, mostly.
         url: An http or https URL, its host in ASCII, without a user's name in it.
         dialect: A `Dialect`, or the name of one.
-        params: Parameters of the URL, behind those that it has.
+        params: Parameters of the URL, after those that it has.
         headers: Besides or instead of those of the client, ``Host``, ``Accept`` and ``User-Agent``.
             ``Content-Length`` and ``Connection: close`` are sent as they must be.
         json: The body, to be sent as JSON.

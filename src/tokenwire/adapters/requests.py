@@ -65,7 +65,7 @@ _A_SESSION: Final = (
     "session must be a Session of requests",
     "with requests.Session() as session",
 )
-_GRACE: Final = 0.1  # seconds to wait for the body's end behind a complete answer; see httpx.py
+_GRACE: Final = 0.1  # seconds to wait for the body's end after a complete answer; see httpx.py
 
 
 def iter_events(
